@@ -1,0 +1,32 @@
+"""Writing entries of the trail, in the transaction of what they tell of.
+
+Details hold ids, counts and names of settings, never a recipient or a content.
+"""
+
+from typing import Any
+
+import msgspec
+
+from postroom.store import StoreTransaction
+
+
+def record(
+    transaction: StoreTransaction,
+    *,
+    at_us: int,
+    actor: str,
+    action: str,
+    object_type: str,
+    object_id: str,
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Append an entry; it exists if and only if the transaction commits."""
+    transaction.run(
+        "append_audit",
+        at_us=at_us,
+        actor=actor,
+        action=action,
+        object_type=object_type,
+        object_id=object_id,
+        details=msgspec.json.encode(details or {}).decode(),
+    )

@@ -1,0 +1,128 @@
+"""Enqueueing jobs: the reference document's producer.
+
+producer = JobProducer(queues.env.MESSAGE_QUEUE, JobRegistry())
+await producer.enqueue_email(message_id="msg-123", recipient="patient@example.com",
+                             subject="Appointment Reminder", content="...", priority="high")
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from postroom.jobs.ledger import Enqueued, Entry, Ledger, NoLedger
+from postroom.jobs.models import EmailJob, Job, Priority, SmsJob, priority_of
+from postroom.jobs.policy import PriorityDelays
+from postroom.jobs.registry import JobRegistry
+from postroom.jobs.validation import check_job, decode_job
+from postroom.kit.clock import MICROSECOND, Clock, to_us
+from postroom.queues import MessageRejected, Queue
+from postroom.queues.limits import BATCH_COUNT_MAX
+
+SYSTEM = "system"
+"""The actor of what nobody asked for by name."""
+
+
+class JobProducer:
+    """Puts jobs into a queue, by priority and time.
+
+    High priority is available at once, normal after 1 s, low after 5 s (`delays`), and among what is due the
+    queue delivers high before normal before low. With a ledger, the job's record and its message come into
+    being in one transaction, and a messageId or exportId that is on its way or done is not enqueued again.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        registry: JobRegistry,
+        *,
+        delays: PriorityDelays | None = None,
+        ledger: Ledger | None = None,
+    ) -> None:
+        self.registry = registry
+        self._queue = queue
+        self._delays = delays or PriorityDelays()
+        self._ledger: Ledger = ledger or NoLedger()
+        self._clock: Clock = queue.clock
+
+    def read(self, data: bytes | str | Mapping[str, Any]) -> Job:
+        """A job from JSON or a mapping with wire names; raises JobInvalid, naming each field and reason."""
+        return decode_job(data, self.registry, clock=self._clock)
+
+    async def enqueue_job(
+        self, job: Job | Mapping[str, Any], *, send_at: datetime | None = None, actor: str = SYSTEM
+    ) -> Enqueued:
+        """Enqueue one job, given as its model or as a mapping with wire names.
+
+        Raises JobInvalid, and what `Queue.send` raises.
+        """
+        return (await self.enqueue_batch([job], send_at=send_at, actor=actor))[0]
+
+    async def enqueue_batch(
+        self,
+        jobs: Sequence[Job | Mapping[str, Any]],
+        *,
+        send_at: datetime | None = None,
+        actor: str = SYSTEM,
+    ) -> Sequence[Enqueued]:
+        """Enqueue 1..100 jobs, all or none; the answers are in the order of the jobs."""
+        if not 1 <= len(jobs) <= BATCH_COUNT_MAX:
+            raise MessageRejected(f"a batch has 1 to {BATCH_COUNT_MAX} jobs, not {len(jobs)}")
+        return await self._ledger.enqueue(self._queue, [self._entry(job, send_at) for job in jobs], actor)
+
+    async def enqueue_send_later(
+        self, job: Job | Mapping[str, Any], send_at: datetime, *, actor: str = SYSTEM
+    ) -> Enqueued:
+        """Enqueue a job for a moment, however far away; a moment in the past means at once.
+
+        Raises ValueError for a datetime without a time zone.
+        """
+        return await self.enqueue_job(job, send_at=send_at, actor=actor)
+
+    async def enqueue_email(
+        self, *, message_id: str, recipient: str, subject: str, content: str, priority: Priority = "normal"
+    ) -> Enqueued:
+        """Enqueue an email."""
+        return await self.enqueue_job(
+            EmailJob(
+                message_id=message_id,
+                recipient=recipient,
+                subject=subject,
+                content=content,
+                priority=priority,
+            )
+        )
+
+    async def enqueue_sms(
+        self, *, message_id: str, recipient: str, content: str, priority: Priority = "normal"
+    ) -> Enqueued:
+        """Enqueue a text message to an E.164 number."""
+        return await self.enqueue_job(
+            SmsJob(message_id=message_id, recipient=recipient, content=content, priority=priority)
+        )
+
+    async def enqueue_export(
+        self, *, export_id: str, user_id: str, format: str, filters: Mapping[str, Any] | None = None
+    ) -> Enqueued:
+        """Enqueue an export in `csv` or `json`."""
+        fields = {"exportId": export_id, "userId": user_id, "format": format, "filters": dict(filters or {})}
+        return await self.enqueue_job({"type": "export_generation", **fields})
+
+    async def enqueue_cleanup(self, *, target: str, older_than: datetime) -> Enqueued:
+        """Enqueue a cleanup of `audit_logs`, `message_queue` or `temp_files` older than a moment."""
+        fields = {"target": target, "olderThan": older_than.isoformat()}
+        return await self.enqueue_job({"type": "cleanup", **fields})
+
+    def _entry(self, job: Job | Mapping[str, Any], send_at: datetime | None) -> Entry:
+        checked = (
+            self.read(job) if isinstance(job, Mapping) else check_job(job, self.registry, clock=self._clock)
+        )
+        priority = priority_of(checked)
+        delay = self._delays.seconds(priority)
+        send_at_us = None
+        if send_at is not None:
+            wait = (to_us(send_at) - self._clock.now_us()) / MICROSECOND
+            if wait > 0:
+                delay, send_at_us = wait, to_us(send_at)
+        reference = getattr(checked, "message_id", None) or getattr(checked, "export_id", None)
+        body = self.registry.encode(checked)
+        return Entry(checked, self.registry.type_of(checked), reference, priority, delay, send_at_us, body)

@@ -1,0 +1,20 @@
+"""One SQLite file, many writers: grouped durable commits, fair turns between processes, prompt wake-ups.
+
+`writer` owns the write connection and the thread behind it, `turn` the queue of processes before the file,
+`peers` the wake-ups between processes, `connection` the pragmas and the translation of errors.
+"""
+
+from postroom.kit.sqlite.connection import StoreBusy, StoreFailed, StoreFull, connect_reader, connect_writer
+from postroom.kit.sqlite.peers import Peers
+from postroom.kit.sqlite.writer import Operation, SqliteWriter
+
+__all__ = [
+    "Operation",
+    "Peers",
+    "SqliteWriter",
+    "StoreBusy",
+    "StoreFailed",
+    "StoreFull",
+    "connect_reader",
+    "connect_writer",
+]

@@ -1,0 +1,132 @@
+"""Waking the other processes that have the same file open.
+
+Each process binds a datagram socket in a folder beside the file; who has committed sends the others a short
+note. A note costs microseconds, an idle process nothing. Notes are hints: they may be lost, so whoever waits
+also looks at the file itself now and then.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+NOTE_BYTES = 4096
+SOCKET_PATH_MAX = 100
+"""Bytes; the kernel's limit for the name of a socket is 108 (104 on macOS)."""
+PAUSE_SECONDS = 0.0005
+"""Notes are at least so far apart: a busy writer tells its peers 2,000 times a second, not at every commit."""
+LOOK_SECONDS = 0.01
+SETTLING_NS = 50_000_000
+
+
+class Peers:
+    """The processes that share one file. `folder` exists and is writable."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._name = f"{os.getpid()}.{secrets.token_hex(4)}.sock"
+        self._socket: socket.socket | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._listed_ns = -1
+        self._others: list[str] = []
+        self._told = 0.0
+        self._looked = 0.0
+        self._owed: set[bytes] = set()
+
+    def listen(self, loop: asyncio.AbstractEventLoop, heard: Callable[[bytes], None]) -> None:
+        """Call `heard` in the loop with each note that another process sends."""
+        path = self._path(self._name)
+        if path is None or not hasattr(socket, "AF_UNIX"):
+            return
+        own = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        own.setblocking(False)
+        try:
+            own.bind(path)
+            loop.add_reader(own.fileno(), self._read, own, heard)
+        except (OSError, NotImplementedError):
+            own.close()
+            return
+        self._socket, self._loop = own, loop
+
+    def tell(self, note: bytes) -> None:
+        """Send a note to every other process, or owe it when one has just been sent."""
+        self._owed.add(note)
+        if time.monotonic() - self._told >= PAUSE_SECONDS:
+            self.flush()
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other process had the file open when it was last looked at, LOOK_SECONDS ago at most."""
+        now = time.monotonic()
+        if now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            self._list()
+        return not self._others and self._socket is not None
+
+    @property
+    def owing(self) -> bool:
+        """Whether a note still has to be sent; `flush` sends it."""
+        return bool(self._owed)
+
+    def flush(self) -> None:
+        """Send what is owed."""
+        notes, self._owed = b"\n".join(self._owed)[:NOTE_BYTES], set()
+        self._told = time.monotonic()
+        if self._socket is None:
+            return
+        for other in self._list():
+            try:
+                self._socket.sendto(notes, other)
+            except (ConnectionRefusedError, FileNotFoundError):
+                # Its process is gone (killed before it could clean up).
+                with contextlib.suppress(OSError):
+                    os.unlink(other)
+            except OSError:
+                # Its buffer is full: it has notes enough to wake up.
+                continue
+
+    def close(self) -> None:
+        """Stop listening and take the socket out of the folder."""
+        if self._socket is None:
+            return
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+        self._socket = None
+        with contextlib.suppress(OSError):
+            os.unlink(self._folder / self._name)
+
+    def _list(self) -> list[str]:
+        try:
+            changed = os.stat(self._folder).st_mtime_ns
+            # A folder that changed just now may change again within the same tick of its clock.
+            if changed != self._listed_ns or time.time_ns() - changed < SETTLING_NS:
+                names = [
+                    entry
+                    for entry in os.listdir(self._folder)
+                    if entry.endswith(".sock") and entry != self._name
+                ]
+                self._others = [path for name in names if (path := self._path(name)) is not None]
+                self._listed_ns = changed
+        except OSError:
+            self._others = []
+        return self._others
+
+    def _path(self, name: str) -> str | None:
+        path = os.fspath(self._folder / name)
+        if len(os.fsencode(path)) > SOCKET_PATH_MAX:
+            path = os.path.relpath(path)
+        return path if len(os.fsencode(path)) <= SOCKET_PATH_MAX else None
+
+    @staticmethod
+    def _read(own: socket.socket, heard: Callable[[bytes], None]) -> None:
+        notes: set[bytes] = set()
+        with contextlib.suppress(BlockingIOError, InterruptedError, OSError):
+            for _ in range(64):
+                notes.update(own.recv(NOTE_BYTES).split(b"\n"))
+        for note in notes:
+            heard(note)

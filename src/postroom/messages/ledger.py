@@ -1,0 +1,307 @@
+"""The ledger of jobs in the application's database.
+
+Enqueueing stores the job, its message or export, the audit entry and the queue's message in one transaction.
+An attempt is recorded before anything is done, and its end before the message is settled; so a worker that
+finds an attempt without an end knows that another one died in its middle.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, assert_never
+
+import msgspec
+
+from postroom.audit import record
+from postroom.jobs.ledger import Begun, Enqueued, Entry, answer
+from postroom.jobs.models import EmailJob, ExportJob, Job, SmsJob, priority_of
+from postroom.jobs.outcome import Done, Failed, JobContext, Outcome, RetryAfter
+from postroom.jobs.policy import DeadLetter, Decision, Retry, Settle
+from postroom.jobs.states import JobState, may_move
+from postroom.kit.clock import MICROSECOND, Clock, isoformat, to_datetime, to_us
+from postroom.messages.sending import UncertainPolicy
+from postroom.messages.states import OF_JOB, RESENDABLE
+from postroom.queues import Queue
+from postroom.store import Store, StoreTransaction
+
+WORKER = "worker"
+"""The actor of what a worker does."""
+
+
+class StoreLedger:
+    """Keeps the records of jobs and messages."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        max_attempts: int,
+        uncertain: UncertainPolicy = UncertainPolicy.RESEND,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._max_attempts = max_attempts
+        self._uncertain = uncertain
+
+    async def enqueue(self, queue: Queue, entries: Sequence[Entry], actor: str) -> Sequence[Enqueued]:
+        """All in one transaction; a known messageId or exportId is answered with its first answer."""
+        return await self._store.write(lambda transaction: self._enqueue(transaction, queue, entries, actor))
+
+    async def begin(self, context: JobContext, job: Job) -> Begun:
+        """Record the attempt, or say why there must be none."""
+        return await self._store.write(lambda transaction: self._begin(transaction, context, job))
+
+    async def end(
+        self, context: JobContext, job: Job, number: int, outcome: Outcome, decision: Decision
+    ) -> None:
+        """Record how the attempt ended and where the job and its message are now."""
+        await self._store.write(
+            lambda transaction: self._end(transaction, context, job, number, outcome, decision)
+        )
+
+    async def history(self, job_id: str) -> Mapping[str, Any]:
+        """The job's facts and attempts."""
+        return await self._store.read(lambda transaction: describe(transaction, job_id))
+
+    # Inside the transaction.
+
+    def _enqueue(
+        self, transaction: StoreTransaction, queue: Queue, entries: Sequence[Entry], actor: str
+    ) -> Sequence[Enqueued]:
+        now_us = self._clock.now_us()
+        answers: list[Enqueued] = []
+        given: dict[tuple[str, str], Enqueued] = {}
+        for entry in entries:
+            mark = (entry.type, entry.reference) if entry.reference is not None else None
+            known = given.get(mark) if mark is not None else None
+            found = _repeated(known) if known is not None else self._known(transaction, entry)
+            if found is None:
+                (sent,) = queue.enlist([entry.request()], transaction=transaction.connection)
+                found = answer(sent.id, entry, queue.name, now_us)
+                self._insert(transaction, entry, found, now_us)
+                # fmt: off
+                record(transaction, at_us=now_us, actor=actor, action="job.enqueued", object_type="job",
+                       object_id=sent.id, details={"type": entry.type, "reference": entry.reference})
+                # fmt: on
+            if mark is not None:
+                given[mark] = found
+            answers.append(found)
+        return answers
+
+    def _known(self, transaction: StoreTransaction, entry: Entry) -> Enqueued | None:
+        """The first answer for the entry's messageId or exportId, if that is on its way or done."""
+        if entry.reference is None:
+            return None
+        query = "find_export_state" if isinstance(entry.job, ExportJob) else "find_message_state"
+        state = transaction.one(query, id=entry.reference)
+        if state is None or state["status"] in RESENDABLE:
+            return None
+        job = transaction.one("find_job", id=state["job_id"])
+        return None if job is None else _first_answer(job)
+
+    def _insert(self, transaction: StoreTransaction, entry: Entry, made: Enqueued, now_us: int) -> None:
+        # fmt: off
+        transaction.run(
+            "insert_job", id=made.job_id, type=entry.type, queue=made.queue, reference=entry.reference,
+            priority=entry.priority, status=made.status, max_attempts=self._max_attempts, now_us=now_us,
+            send_at_us=entry.send_at_us,
+        )
+        # fmt: on
+        _insert_subject(transaction, entry.job, made.job_id, made.status, now_us)
+
+    def _begin(self, transaction: StoreTransaction, context: JobContext, job: Job) -> Begun:
+        now_us = self._clock.now_us()
+        known = transaction.one("find_job", id=context.job_id)
+        if known is None:
+            known = self._adopt(transaction, context, job, now_us)
+            if known is None:
+                return Begun(0, skip="another job is in charge of this message")
+        state = JobState(known["status"])
+        if not may_move(state, JobState.PROCESSING):
+            return Begun(known["attempts"], skip=f"the job is {state} already")
+        number = _next_attempt(transaction, context.job_id)
+        if transaction.all("open_attempts", job_id=context.job_id, number=number) and isinstance(
+            job, EmailJob | SmsJob
+        ):
+            transaction.run(
+                "close_lost_attempts",
+                job_id=context.job_id,
+                now_us=now_us,
+                reason="the worker died in its middle",
+            )
+            if self._uncertain is UncertainPolicy.HOLD:
+                why = "a worker died while sending, so it is unknown whether the message left; held for a person"
+                self._change(
+                    transaction, context, job, JobState.UNCERTAIN, now_us, code="uncertain", reason=why
+                )
+                return Begun(number, hold=why)
+        transaction.run("begin_attempt", job_id=context.job_id, number=number, now_us=now_us)
+        self._change(transaction, context, job, JobState.PROCESSING, now_us, attempts=number)
+        return Begun(number)
+
+    def _adopt(
+        self, transaction: StoreTransaction, context: JobContext, job: Job, now_us: int
+    ) -> dict[str, Any] | None:
+        """Make the records of a job that was sent to the queue directly; None when its message is another's."""
+        reference = getattr(job, "message_id", None) or getattr(job, "export_id", None)
+        if reference is not None:
+            query = "find_export_state" if isinstance(job, ExportJob) else "find_message_state"
+            state = transaction.one(query, id=reference)
+            if state is not None and state["status"] not in RESENDABLE:
+                return None
+        # fmt: off
+        transaction.run(
+            "insert_job", id=context.job_id, type=context.type, queue=context.queue, reference=reference,
+            priority=priority_of(job), status=JobState.QUEUED, max_attempts=context.max_attempts,
+            now_us=to_us(context.enqueued_at), send_at_us=None,
+        )
+        # fmt: on
+        _insert_subject(transaction, job, context.job_id, JobState.QUEUED, now_us)
+        return transaction.one("find_job", id=context.job_id)
+
+    def _end(
+        self,
+        transaction: StoreTransaction,
+        context: JobContext,
+        job: Job,
+        number: int,
+        outcome: Outcome,
+        decision: Decision,
+    ) -> None:
+        now_us = self._clock.now_us()
+        code = reason = next_us = None
+        if isinstance(outcome, RetryAfter | Failed):
+            code, reason = outcome.code, outcome.reason
+        match decision:
+            case Settle():
+                state = JobState.DONE
+            case Retry():
+                state, next_us = (
+                    JobState.RETRY_SCHEDULED,
+                    now_us + round(decision.delay_seconds * MICROSECOND),
+                )
+            case DeadLetter():
+                state, reason = JobState.FAILED, decision.reason
+            case _:
+                assert_never(decision)
+        # fmt: off
+        transaction.run(
+            "end_attempt", job_id=context.job_id, number=number, now_us=now_us, outcome=_word(outcome),
+            provider=outcome.provider, code=code, reason=reason,
+        )
+        self._change(
+            transaction, context, job, state, now_us, attempts=number, code=code, reason=reason, next_us=next_us,
+            provider=outcome.provider, provider_id=outcome.provider_id if isinstance(outcome, Done) else None,
+        )
+        record(
+            transaction, at_us=now_us, actor=WORKER, action=f"job.{state}", object_type="job",
+            object_id=context.job_id, details={"type": context.type, "attempt": number, "code": code},
+        )
+        # fmt: on
+
+    def _change(
+        self,
+        transaction: StoreTransaction,
+        context: JobContext,
+        job: Job,
+        state: JobState,
+        now_us: int,
+        *,
+        attempts: int = 0,
+        code: str | None = None,
+        reason: str | None = None,
+        next_us: int | None = None,
+        provider: str | None = None,
+        provider_id: str | None = None,
+    ) -> None:
+        over = state in (JobState.DONE, JobState.FAILED, JobState.UNCERTAIN)
+        # fmt: off
+        transaction.run(
+            "change_job", id=context.job_id, status=state, attempts=attempts, now_us=now_us, next_us=next_us,
+            finished_us=now_us if over else None, code=code, reason=reason,
+        )
+        if isinstance(job, EmailJob | SmsJob):
+            transaction.run(
+                "change_message", id=job.message_id, job_id=context.job_id, status=OF_JOB[state], now_us=now_us,
+                provider=provider, provider_id=provider_id,
+            )
+        elif isinstance(job, ExportJob) and state is not JobState.DONE:
+            transaction.run("change_export_status", id=job.export_id, job_id=context.job_id, status=state)
+        # fmt: on
+
+
+def describe(transaction: StoreTransaction, job_id: str) -> dict[str, Any]:
+    """A job with its attempts, without its message's recipient and content."""
+    job = transaction.one("find_job", id=job_id)
+    if job is None:
+        return {}
+    attempts = transaction.all("list_attempts", job_id=job_id)
+    return {
+        "type": job["type"],
+        "reference": job["reference"],
+        "priority": job["priority"],
+        "enqueuedAt": isoformat(job["created_us"]),
+        "attempts": [
+            {
+                "number": attempt["number"],
+                "startedAt": isoformat(attempt["started_us"]),
+                "finishedAt": isoformat(attempt["finished_us"]),
+                "outcome": attempt["outcome"],
+                "provider": attempt["provider"],
+                "code": attempt["code"],
+                "reason": attempt["reason"],
+            }
+            for attempt in attempts
+        ],
+    }
+
+
+def _insert_subject(transaction: StoreTransaction, job: Job, job_id: str, status: str, now_us: int) -> None:
+    """The record of what the job is about: a message, an export, or nothing."""
+    if isinstance(job, EmailJob | SmsJob):
+        # fmt: off
+        transaction.run(
+            "insert_message", id=job.message_id, channel="email" if isinstance(job, EmailJob) else "sms",
+            recipient=job.recipient, subject=job.subject if isinstance(job, EmailJob) else None,
+            content=job.content, status=status, job_id=job_id, now_us=now_us,
+        )
+        # fmt: on
+    elif isinstance(job, ExportJob):
+        transaction.run(
+            "insert_export",
+            id=job.export_id, job_id=job_id, user_id=job.user_id, format=job.format, status=status, now_us=now_us,
+        )  # fmt: skip
+
+
+def _next_attempt(transaction: StoreTransaction, job_id: str) -> int:
+    last = transaction.one("last_attempt", job_id=job_id)
+    return 1 + (last["number"] if last is not None else 0)
+
+
+def _word(outcome: Outcome) -> str:
+    match outcome:
+        case Done():
+            return "done"
+        case RetryAfter():
+            return "retry"
+        case Failed():
+            return "failed"
+        case _:
+            assert_never(outcome)
+
+
+def _first_answer(job: dict[str, Any]) -> Enqueued:
+    return Enqueued(
+        job_id=job["id"],
+        type=job["type"],
+        reference=job["reference"],
+        queue=job["queue"],
+        priority=job["priority"],
+        status="queued" if job["send_at_us"] is None else "scheduled",
+        enqueued_at=to_datetime(job["created_us"]),
+        scheduled_for=None if job["send_at_us"] is None else to_datetime(job["send_at_us"]),
+        duplicate=True,
+    )
+
+
+def _repeated(first: Enqueued) -> Enqueued:
+    return msgspec.structs.replace(first, duplicate=True)

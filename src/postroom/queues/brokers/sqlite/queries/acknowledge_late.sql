@@ -1,0 +1,1 @@
+DELETE FROM postroom_messages WHERE seq = :key AND id = :id RETURNING lease <> 0

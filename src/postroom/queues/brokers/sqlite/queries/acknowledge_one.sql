@@ -1,0 +1,1 @@
+DELETE FROM postroom_messages WHERE seq = :key AND lease = :token AND id = :id

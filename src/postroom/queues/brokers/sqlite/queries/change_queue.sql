@@ -1,0 +1,1 @@
+UPDATE postroom_queues SET options = :options WHERE name = :name

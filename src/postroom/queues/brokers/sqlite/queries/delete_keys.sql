@@ -1,0 +1,1 @@
+DELETE FROM postroom_messages WHERE seq IN (SELECT value FROM json_each(:keys))

@@ -1,0 +1,1 @@
+DELETE FROM postroom_queues WHERE id = :queue_id

@@ -1,0 +1,1 @@
+DELETE FROM postroom_deduplication WHERE expires_us <= :now_us

@@ -1,0 +1,1 @@
+UPDATE postroom_queues SET paused = :paused WHERE id = :queue_id

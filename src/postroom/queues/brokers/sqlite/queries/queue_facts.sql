@@ -1,0 +1,2 @@
+SELECT name, options, paused, created_us, backlog_count, backlog_bytes, in_flight
+FROM postroom_queues WHERE id = :queue_id

@@ -1,0 +1,1 @@
+SELECT id, name, options, paused FROM postroom_queues

@@ -1,0 +1,392 @@
+"""One queue: the door through which messages are sent, pulled and looked after."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from postroom.kit.clock import MICROSECOND, Clock, to_datetime
+from postroom.kit.events import Events
+from postroom.queues import content, limits, redrive
+from postroom.queues.batch import MessageBatch
+from postroom.queues.broker import (
+    PRIORITY_NAMES,
+    Backlog,
+    Browsed,
+    Enlisting,
+    FullBroker,
+    Leased,
+    Outgoing,
+    Sent,
+    Settlement,
+)
+from postroom.queues.errors import ConfigurationError, QueuePaused, UnsupportedCapability
+from postroom.queues.events import DeliveryPaused, DeliveryResumed, QueuePurged
+from postroom.queues.message import DeadLettered, read_metadata
+from postroom.queues.options import ConsumerOptions, QueueOptions, check_range
+from postroom.queues.producer import MessageSendRequest, Preparation
+from postroom.queues.settle import Ending, Verdict, decide, overdue
+
+
+class QueueMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """How much waits: messages that are not acknowledged, whether ready, delayed or in flight."""
+
+    backlog_count: int
+    backlog_bytes: int
+    oldest_message_timestamp: datetime | None
+    """When the oldest of them was sent (UTC); best effort, None when there is none."""
+
+
+class SendResult(msgspec.Struct, frozen=True):
+    """A message is stored."""
+
+    id: str
+    """32 lower-case hex digits; for a duplicate, the id of the message that was stored first."""
+    duplicate: bool
+    """Whether its deduplication id was known, so that nothing was stored."""
+    backlog: Backlog
+
+    @property
+    def metrics(self) -> QueueMetrics:
+        """The backlog as it was before this message."""
+        return _metrics(self.backlog)
+
+
+class PeekedMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message looked at without touching it."""
+
+    id: str
+    timestamp: datetime
+    body: Any
+    content_type: str
+    attempts: int
+    """Deliveries so far."""
+    priority: str
+    available_at: datetime
+    in_flight: bool
+    dead_lettered: DeadLettered | None
+
+
+class PulledMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that a pull consumer holds until its lease ends."""
+
+    id: str
+    lease_id: str
+    timestamp: datetime
+    body: Any
+    content_type: str
+    attempts: int
+    priority: str
+    dead_lettered: DeadLettered | None
+
+
+class PulledBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to `pull`."""
+
+    messages: Sequence[PulledMessage]
+    message_backlog_count: int
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """Give a pulled message back, to come again after so many seconds (else the consumer's `retry_delay`)."""
+
+    lease_id: str
+    delay_seconds: float | None = None
+
+
+class SettleResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pull consumer's settlement did."""
+
+    ack_count: int
+    retry_count: int
+    warnings: Mapping[str, str]
+    """Lease id to what was odd about it, for example that it had ended."""
+
+
+class Queue:
+    """One queue of a broker. Get it from `queues["name"]` or `queues.env.BINDING`."""
+
+    def __init__(
+        self,
+        name: str,
+        broker: FullBroker,
+        *,
+        clock: Clock,
+        events: Events,
+        options: ConsumerOptions | None = None,
+    ) -> None:
+        self.name = name
+        self.clock = clock
+        self._broker = broker
+        self._events = events
+        self._consumer = options or ConsumerOptions(queue=name)
+        self._prepare = Preparation(broker.capabilities, clock)
+
+    def __repr__(self) -> str:
+        return f"<Queue {self.name}>"
+
+    # Sending.
+
+    async def send(
+        self,
+        body: Any,
+        *,
+        content_type: str = "json",
+        delay_seconds: float | None = None,
+        priority: str = "normal",
+        deduplication_id: str | None = None,
+        transaction: Any = None,
+    ) -> SendResult:
+        """Store one message; it is durable when this returns (see the broker's capabilities).
+
+        `delay_seconds`: 0..86,400, or longer where the broker can; None means the queue's `delivery_delay`.
+        Extensions: `priority` high, normal or low; `deduplication_id` (1..128 characters), remembered for the
+        queue's `deduplication_window`; `transaction`, an open transaction of yours on the same database, with
+        which the message comes into being or not at all.
+
+        Raises MessageTooLarge, ContentTypeError, ConfigurationError (delay, priority), QueueNotFound,
+        StorageFull, BrokerUnavailable.
+        """
+        message = self._prepare.one(body, content_type, delay_seconds, priority, deduplication_id)
+        if transaction is None:
+            sent = await self._broker.send(self.name, (message,))
+        else:
+            sent = self._enlist((message,), transaction)
+        return SendResult(sent.ids[0], bool(sent.duplicates), sent.backlog)
+
+    async def send_batch(
+        self,
+        messages: Iterable[MessageSendRequest | Mapping[str, Any]],
+        *,
+        delay_seconds: float | None = None,
+        transaction: Any = None,
+    ) -> list[SendResult]:
+        """Store up to 100 messages (256,000 bytes together), all or none.
+
+        Items are MessageSendRequest or mappings with the same fields; `delay_seconds` is for those without
+        one of their own. Raises as `send`, naming the item.
+        """
+        prepared = self._prepare.many(messages, delay_seconds)
+        if transaction is None:
+            return _results(await self._broker.send(self.name, prepared))
+        return _results(self._enlist(prepared, transaction))
+
+    def enlist(
+        self,
+        messages: Iterable[MessageSendRequest | Mapping[str, Any]],
+        *,
+        transaction: Any,
+        delay_seconds: float | None = None,
+    ) -> list[SendResult]:
+        """Write messages through an open transaction of yours, without waiting for anything.
+
+        The same as `send_batch(transaction=...)` for code that runs where the transaction lives, such as a
+        function inside the store's own writer.
+        """
+        return _results(self._enlist(self._prepare.many(messages, delay_seconds), transaction))
+
+    def _enlist(self, messages: Sequence[Outgoing], transaction: Any) -> Sent:
+        if not isinstance(self._broker, Enlisting):
+            raise UnsupportedCapability(
+                "this broker cannot send inside your transaction; use sqlite:// on the same file",
+                key="transaction",
+            )
+        return self._broker.enlist(transaction, self.name, messages)
+
+    # Pulling.
+
+    async def pull(
+        self, *, batch_size: int = limits.PULL_BATCH_SIZE_DEFAULT, visibility_timeout_ms: int | None = None
+    ) -> PulledBatch:
+        """Lease up to `batch_size` (1..100) messages for so long (else the consumer's setting); may be none.
+
+        Settle them by their `lease_id` in time: a lease that ends counts as a failed delivery.
+        Raises QueuePaused while delivery is paused.
+        """
+        check_range("batch_size", batch_size, 1, limits.BATCH_COUNT_MAX, "messages")
+        if visibility_timeout_ms is None:
+            visibility_timeout_ms = self._consumer.visibility_timeout_ms
+        check_range(
+            "visibility_timeout_ms", visibility_timeout_ms, 1, limits.VISIBILITY_MS_MAX, "milliseconds"
+        )
+        messages: list[Leased] = []
+        while len(messages) < batch_size:
+            lease = await self._broker.lease(
+                self.name,
+                limit=batch_size - len(messages),
+                fewest=1,
+                visibility_us=visibility_timeout_ms * 1000,
+            )
+            late = overdue(lease.messages, self.name, self._consumer, now_us=self.clock.now_us())
+            messages += [one for one in lease.messages if one.attempts <= self._consumer.max_retries + 1]
+            if late is None:
+                break
+            await self._conclude(late)
+        if not messages and (await self._broker.info(self.name)).paused:
+            raise QueuePaused(self.name)
+        backlog = await self._broker.backlog(self.name)
+        return PulledBatch(
+            messages=[_pulled(one) for one in messages], message_backlog_count=backlog.messages
+        )
+
+    async def settle(
+        self,
+        *,
+        acks: Iterable[str] = (),
+        retries: Iterable[Retry | str | Mapping[str, Any]] = (),
+        dead_letters: Mapping[str, str] | None = None,
+    ) -> SettleResult:
+        """Acknowledge pulled messages, give them back, or send them to the dead-letter queue with a reason.
+
+        Late acks count, with a warning; a late retry changes nothing, with a warning. A retried message that
+        had its last delivery goes to the consumer's dead-letter queue. Raises ConfigurationError for what is
+        not a lease id.
+        """
+        warnings: dict[str, str] = {}
+        acked = {lease_id: parse_lease_id(lease_id) for lease_id in acks}
+        returned = [_retry(one) for one in retries]
+        batch = MessageBatch(
+            self.name,
+            [parse_lease_id(one.lease_id) for one in returned],
+            delay_max=self._broker.capabilities.delay_seconds_max,
+        )
+        for message, one in zip(batch.messages, returned, strict=True):
+            message.retry(delay_seconds=one.delay_seconds)
+        buried = MessageBatch(self.name, [parse_lease_id(lease_id) for lease_id in dead_letters or {}])
+        for message, reason in zip(buried.messages, (dead_letters or {}).values(), strict=True):
+            message.dead_letter(reason)
+        lost = await self._broker.settle(self.name, Settlement(acks=list(acked.values()), late_acks=True))
+        for leased in lost:
+            warnings[make_lease_id(leased)] = "the lease had ended or the message was already acknowledged"
+        retried = 0
+        for part in (batch, buried):
+            if part.messages:
+                verdict = decide(part, Ending.RETURNED, self._consumer, now_us=self.clock.now_us())
+                for leased in await self._conclude(verdict):
+                    warnings[make_lease_id(leased)] = "the lease had ended, so nothing was changed"
+                    retried -= part is batch
+        return SettleResult(ack_count=len(acked), retry_count=len(returned) + retried, warnings=warnings)
+
+    async def extend(self, lease_id: str, seconds: float) -> bool:
+        """Let a pulled message's lease end so many seconds from now; False when it was lost already."""
+        check_range("seconds", seconds, 0, limits.VISIBILITY_MS_MAX / 1000, "seconds", whole=False)
+        one = parse_lease_id(lease_id)
+        return not await self._broker.extend(self.name, [one], round(seconds * MICROSECOND))
+
+    async def _conclude(self, verdict: Verdict) -> Sequence[Leased]:
+        lost = await self._broker.settle(self.name, verdict.settlement)
+        missing = {one.id for one in lost}
+        for event in verdict.events:
+            if getattr(event, "id", None) not in missing:
+                self._events.emit(event)
+        return lost
+
+    # Looking and looking after.
+
+    async def metrics(self) -> QueueMetrics:
+        """How much waits, and since when."""
+        return _metrics(await self._broker.backlog(self.name))
+
+    async def peek(self, *, batch_size: int = 10) -> list[PeekedMessage]:
+        """Look at the next messages (1..100), delayed ones after those that are ready, without touching them."""
+        check_range("batch_size", batch_size, 1, limits.BATCH_COUNT_MAX, "messages")
+        return [peeked(one) for one in await self._broker.peek(self.name, batch_size)]
+
+    async def pause(self) -> None:
+        """Stop delivery, for every process and over restarts; sending goes on, and so does retention."""
+        await self._broker.pause(self.name, True)
+        self._events.emit(DeliveryPaused(queue=self.name))
+
+    async def resume(self) -> None:
+        """Continue delivery."""
+        await self._broker.pause(self.name, False)
+        self._events.emit(DeliveryResumed(queue=self.name))
+
+    async def purge(self) -> int:
+        """Delete everything that is ready or delayed, for good; returns how many. What is in flight may finish."""
+        count = await self._broker.purge(self.name)
+        self._events.emit(QueuePurged(queue=self.name, count=count))
+        return count
+
+    async def configure(self, options: QueueOptions) -> None:
+        """Change the settings of the queue itself; they hold for every process."""
+        await self._broker.create(self.name, options)
+
+    async def redrive(
+        self,
+        *,
+        to: str | None = None,
+        matching: redrive.Filter | None = None,
+        dry_run: bool = False,
+        rate: float | None = None,
+    ) -> redrive.Redriven:
+        """Move dead letters back to the queues they failed on (or to `to`), their attempts starting again.
+
+        Only what `matching` accepts; at most `rate` messages a second. With `dry_run` nothing moves and the
+        answer tells what would. A message is never moved twice. Raises ConfigurationError, QueueNotFound.
+        """
+        plan = redrive.Plan(source=self.name, to=to, matching=matching or redrive.Filter(), rate=rate)
+        return await redrive.run(self._broker, plan, dry_run=dry_run, clock=self.clock, events=self._events)
+
+
+def peeked(one: Browsed) -> PeekedMessage:
+    """The outside of a browsed message."""
+    # fmt: off
+    return PeekedMessage(
+        id=one.id, timestamp=to_datetime(one.sent_us), body=content.decode(one.body, one.content_type),
+        content_type=one.content_type, attempts=one.attempts, priority=PRIORITY_NAMES[one.priority],
+        available_at=to_datetime(one.due_us), in_flight=one.leased, dead_lettered=read_metadata(one.meta).dead,
+    )
+    # fmt: on
+
+
+def make_lease_id(one: Leased) -> str:
+    """An opaque, URL-safe name for a lease."""
+    return (
+        base64.urlsafe_b64encode(f"{one.key}.{one.token}.{one.attempts}.{one.id}".encode())
+        .decode()
+        .rstrip("=")
+    )
+
+
+def parse_lease_id(lease_id: str) -> Leased:
+    """What `make_lease_id` wrote, without the message's contents; raises ConfigurationError for anything else."""
+    try:
+        text = base64.urlsafe_b64decode(lease_id + "=" * (-len(lease_id) % 4)).decode()
+        key, token, attempts, message_id = text.split(".")
+        return Leased(int(key), int(token), message_id, b"", "bytes", 1, 0, int(attempts), None)
+    except (ValueError, TypeError):
+        raise ConfigurationError(
+            "not a lease id; pass the lease_id of a pulled message as it is", key="lease_id"
+        ) from None
+
+
+def _retry(given: Retry | str | Mapping[str, Any]) -> Retry:
+    if isinstance(given, Retry):
+        return given
+    if isinstance(given, str):
+        return Retry(given)
+    return Retry(given["lease_id"], given.get("delay_seconds"))
+
+
+def _pulled(one: Leased) -> PulledMessage:
+    # fmt: off
+    return PulledMessage(
+        id=one.id, lease_id=make_lease_id(one), timestamp=to_datetime(one.sent_us),
+        body=content.decode(one.body, one.content_type), content_type=one.content_type, attempts=one.attempts,
+        priority=PRIORITY_NAMES[one.priority], dead_lettered=read_metadata(one.meta).dead,
+    )
+    # fmt: on
+
+
+def _metrics(backlog: Backlog) -> QueueMetrics:
+    oldest = None if backlog.oldest_us is None else to_datetime(backlog.oldest_us)
+    return QueueMetrics(
+        backlog_count=backlog.messages, backlog_bytes=backlog.bytes, oldest_message_timestamp=oldest
+    )
+
+
+def _results(sent: Sent) -> list[SendResult]:
+    return [SendResult(id_, index in sent.duplicates, sent.backlog) for index, id_ in enumerate(sent.ids)]

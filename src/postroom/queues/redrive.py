@@ -1,0 +1,115 @@
+"""Bringing dead letters back: chosen by a filter, counted beforehand if asked, at a steady rate."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from postroom.kit.clock import Clock, to_us
+from postroom.kit.events import Events
+from postroom.queues.broker import Browsed, FullBroker
+from postroom.queues.errors import ConfigurationError
+from postroom.queues.events import MessagesRedriven
+from postroom.queues.message import read_metadata
+
+PAGE = 100
+"""Messages looked at, and at most moved, in one act."""
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which dead letters; every condition that is given must hold."""
+
+    ids: frozenset[str] | None = None
+    queue: str | None = None
+    """The queue they failed on."""
+    reason: str | None = None
+    """A part of their reason, upper and lower case alike."""
+    dead_since: datetime | None = None
+    """Moved to the dead-letter queue at or after this moment."""
+    dead_before: datetime | None = None
+
+    def accepts(self, message: Browsed) -> bool:
+        """Whether a message is among them."""
+        dead = read_metadata(message.meta).dead
+        if self.ids is not None and message.id not in self.ids:
+            return False
+        if dead is None:
+            return (
+                self.queue is None
+                and self.reason is None
+                and self.dead_since is None
+                and self.dead_before is None
+            )
+        return (
+            (self.queue is None or dead.queue == self.queue)
+            and (self.reason is None or self.reason.casefold() in dead.reason.casefold())
+            and (self.dead_since is None or dead.at_us >= to_us(self.dead_since))
+            and (self.dead_before is None or dead.at_us < to_us(self.dead_before))
+        )
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A redrive that has been asked for."""
+
+    source: str
+    to: str | None
+    matching: Filter
+    rate: float | None
+    """Messages a second; None for as fast as the store goes."""
+
+    def __post_init__(self) -> None:
+        if self.rate is not None and not self.rate > 0:
+            raise ConfigurationError.out_of_range("rate", self.rate, "more than 0 messages a second")
+        if self.to == self.source:
+            raise ConfigurationError.out_of_range("to", self.to, "a queue other than the one being redriven")
+
+
+class Redriven(msgspec.Struct, frozen=True, kw_only=True):
+    """What a redrive did, or would do."""
+
+    matched: int
+    moved: int
+    targets: dict[str, int]
+    """Target queue to how many of the matching ones go there."""
+    unroutable: int
+    """Matching messages whose origin is unknown (sent to this queue directly); name a target with `to`."""
+
+
+async def run(broker: FullBroker, plan: Plan, *, dry_run: bool, clock: Clock, events: Events) -> Redriven:
+    """Carry out a plan, page by page; what is there when it starts is looked at once."""
+    page = PAGE if plan.rate is None else max(1, min(PAGE, int(plan.rate)))
+    # Dead letters that arrive while this runs (a redriven message may fail again) are left for another time.
+    last = clock.now_us()
+    if plan.to is not None:
+        await broker.info(plan.to)
+    matched = moved = unroutable = 0
+    targets: dict[str, int] = {}
+    after: Any = None
+    while browsed := await broker.browse(plan.source, after=after, limit=PAGE):
+        after = browsed[-1].key
+        moves: list[tuple[Any, str]] = []
+        for message in browsed:
+            dead = read_metadata(message.meta).dead
+            if (
+                message.leased
+                or (dead is not None and dead.at_us > last)
+                or not plan.matching.accepts(message)
+            ):
+                continue
+            matched += 1
+            target = plan.to or (dead.queue if dead is not None else None)
+            if target is None:
+                unroutable += 1
+                continue
+            targets[target] = targets.get(target, 0) + 1
+            moves.append((message.key, target))
+        if dry_run:
+            continue
+        for start in range(0, len(moves), page):
+            part = moves[start : start + page]
+            moved += await broker.transfer(plan.source, part)
+            if plan.rate is not None:
+                await clock.sleep(len(part) / plan.rate)
+    if moved:
+        events.emit(MessagesRedriven(queue=plan.source, count=moved))
+    return Redriven(matched=matched, moved=moved, targets=targets, unroutable=unroutable)

@@ -1,0 +1,341 @@
+"""Settings: read once, from the environment and a `.env` file, and checked whole.
+
+Only this module reads the environment. Each setting is one row of `TABLE` with its default beside it; the
+environment wins over the `.env` file, and that over the default. `postroom check` lists values and origins.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+PREFIX: Final = "POSTROOM_"
+LOCAL: Final = "local"
+TOKEN_CHARS_MIN: Final = 32
+ROLES: Final = ("producer", "operator")
+"""`producer` may enqueue and look up; `operator` may do everything."""
+
+
+class SettingsInvalid(ValueError):
+    """One or more settings are wrong; `problems` has a line for each, naming setting, origin and remedy."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class ApiToken(msgspec.Struct, frozen=True):
+    """A bearer token and whose it is."""
+
+    name: str
+    role: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"ApiToken({self.name!r}, {self.role!r}, ***)"
+
+
+class Setting(NamedTuple):
+    """One row of the table."""
+
+    field: str
+    default: str | None
+    read: Callable[[str], Any]
+    help: str
+    secret: bool = False
+    variable: str | None = None
+    """The vendor's usual name, where it is not `POSTROOM_` and the field."""
+
+    @property
+    def name(self) -> str:
+        """The environment variable."""
+        return self.variable or PREFIX + self.field.upper()
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting, checked. TABLE has the explanations."""
+
+    environment: str
+    database_url: str
+    queue_url: str
+    config: Path | None
+    queue: str
+    host: str
+    port: int
+    smtp_url: str | None
+    mail_from: str
+    mailbox_dir: Path
+    exports_dir: Path
+    export_keep_hours: float
+    archive_dir: Path
+    max_attempts: int
+    retry_base_seconds: float
+    delay_high_seconds: float
+    delay_normal_seconds: float
+    delay_low_seconds: float
+    uncertain: str
+    shutdown_grace_seconds: float
+    log_format: str
+    log_level: str
+    api_tokens: tuple[ApiToken, ...]
+    sentry_dsn: str | None
+    sendgrid_api_key: str | None
+    twilio_account_sid: str | None
+    twilio_auth_token: str | None
+
+    @property
+    def local(self) -> bool:
+        """Whether this is a developer's own machine, where loopback needs no token."""
+        return self.environment == LOCAL
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        return sqlite_path(self.database_url)
+
+
+def _text(raw: str) -> str:
+    return raw
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def read(raw: str) -> str:
+        if raw not in allowed:
+            raise ValueError(f"must be one of: {', '.join(allowed)}")
+        return raw
+
+    return read
+
+
+def _number(low: float, high: float, unit: str) -> Callable[[str], float]:
+    def read(raw: str) -> float:
+        try:
+            value = float(raw)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise ValueError(f"must be a number from {low:g} to {high:g} {unit}")
+        return value
+
+    return read
+
+
+def _whole(low: int, high: int, unit: str) -> Callable[[str], int]:
+    def read(raw: str) -> int:
+        if not raw.isascii() or not raw.isdigit() or not low <= int(raw) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high} {unit}".rstrip())
+        return int(raw)
+
+    return read
+
+
+def _environment(raw: str) -> str:
+    if not raw.isidentifier() or raw != raw.lower():
+        raise ValueError("must be a lower-case name such as local, staging or production")
+    return raw
+
+
+def _database(raw: str) -> str:
+    sqlite_path(raw)
+    return raw
+
+
+def _queue(raw: str) -> str:
+    if not raw.startswith(("sqlite:///", "memory://")):
+        raise ValueError("must be sqlite:///PATH")
+    return raw
+
+
+def _smtp(raw: str) -> str:
+    if urlsplit(raw).scheme not in ("smtp", "smtps"):
+        raise ValueError("must be smtp://user:password@host:port?tls=starttls or smtps://...")
+    return raw
+
+
+def _tokens(raw: str) -> tuple[ApiToken, ...]:
+    tokens = []
+    for part in filter(None, (entry.strip() for entry in raw.split(","))):
+        name, _, rest = part.partition(":")
+        role, _, secret = rest.partition(":")
+        if not name or role not in ROLES or len(secret) < TOKEN_CHARS_MIN:
+            raise ValueError(
+                f"must be NAME:ROLE:TOKEN, separated by commas; ROLE is {' or '.join(ROLES)}, TOKEN has at least "
+                f"{TOKEN_CHARS_MIN} characters (for example from `openssl rand -hex 32`)"
+            )
+        tokens.append(ApiToken(name, role, secret))
+    if len({token.name for token in tokens}) < len(tokens):
+        raise ValueError("names a token twice; give each its own name")
+    return tuple(tokens)
+
+
+# fmt: off
+TABLE: Final[tuple[Setting, ...]] = (
+    Setting("environment", LOCAL, _environment, "Name of the environment; only `local` lets loopback in without a token. Also the wrangler `env` section, where there is one."),
+    Setting("database_url", "sqlite:///postroom.db", _database, "The application's database: sqlite:///relative.db or sqlite:////absolute.db."),
+    Setting("queue_url", None, _queue, "The queue; the same file as the database by default."),
+    Setting("config", None, Path, "The wrangler file; by default wrangler.json, .jsonc or .toml in the current folder, if there is one."),
+    Setting("queue", "MESSAGE_QUEUE", _text, "The producer binding (or queue name) that jobs are sent to."),
+    Setting("host", "127.0.0.1", _text, "Address to listen on."),
+    Setting("port", "5173", _whole(0, 65_535, ""), "Port to listen on; 0 for any free one."),
+    Setting("smtp_url", None, _smtp, "Where emails go: smtp://user:password@host:port?tls=starttls. In the local environment a mailbox of Postroom's own stands in.", True),
+    Setting("mail_from", "Postroom <postroom@localhost.localdomain>", _text, "Sender of emails."),
+    Setting("mailbox_dir", "var/mail", Path, "Where the local mailbox keeps what it receives."),
+    Setting("exports_dir", "var/exports", Path, "Where export files are written."),
+    Setting("export_keep_hours", "168", _number(0, 87_600, "hours"), "Hours after which an export file may be cleaned up."),
+    Setting("archive_dir", "var/archive", Path, "Where records are archived before a cleanup deletes them."),
+    Setting("max_attempts", "3", _whole(1, 101, "attempts"), "Attempts of a job before it goes to the dead-letter queue."),
+    Setting("retry_base_seconds", "60", _number(0, 86_400, "seconds"), "The wait after attempt n is this times 2^n, with jitter."),
+    Setting("delay_high_seconds", "0", _number(0, 86_400, "seconds"), "Delay of jobs with high priority."),
+    Setting("delay_normal_seconds", "1", _number(0, 86_400, "seconds"), "Delay of jobs with normal priority."),
+    Setting("delay_low_seconds", "5", _number(0, 86_400, "seconds"), "Delay of jobs with low priority."),
+    Setting("uncertain", "resend", _choice("resend", "hold"), "When it is unknown whether a message left: resend (at least once) or hold it for a person (at most once)."),
+    Setting("shutdown_grace_seconds", "30", _number(0, 3_600, "seconds"), "How long running jobs may go on after SIGTERM."),
+    Setting("log_format", "auto", _choice("auto", "console", "json"), "auto: console on a terminal, json elsewhere."),
+    Setting("log_level", "info", _choice("debug", "info", "warning", "error"), "Least severe log lines that are written."),
+    Setting("api_tokens", "", _tokens, "Bearer tokens of the HTTP API: NAME:ROLE:TOKEN, separated by commas.", True),
+    Setting("sentry_dsn", None, _text, "Not used in this release.", True, "SENTRY_DSN"),
+    Setting("sendgrid_api_key", None, _text, "Not used in this release.", True, "SENDGRID_API_KEY"),
+    Setting("twilio_account_sid", None, _text, "Not used in this release.", True, "TWILIO_ACCOUNT_SID"),
+    Setting("twilio_auth_token", None, _text, "Not used in this release.", True, "TWILIO_AUTH_TOKEN"),
+)
+# fmt: on
+
+
+class Listed(NamedTuple):
+    """A setting as `postroom check` shows it."""
+
+    name: str
+    value: str
+    origin: str
+    """`environment`, the `.env` file, or `default`."""
+    help: str
+
+
+class Loaded(NamedTuple):
+    """The settings, and where each came from."""
+
+    settings: Settings
+    listed: tuple[Listed, ...]
+    warnings: tuple[str, ...]
+
+
+def load(
+    environ: Mapping[str, str] | None = None,
+    *,
+    folder: Path | None = None,
+    overrides: Mapping[str, str | None] | None = None,
+) -> Loaded:
+    """Read, check and list every setting; raises SettingsInvalid with all problems at once.
+
+    `overrides` are flags of a command, by field. A `.env` file in `folder` (the current one) is read if it is
+    there.
+    """
+    environ = os.environ if environ is None else environ
+    folder = folder or Path.cwd()
+    env_file = folder / ".env"
+    from_file = _dotenv(env_file) if env_file.is_file() else {}
+    flags = {name: value for name, value in (overrides or {}).items() if value is not None}
+    values: dict[str, Any] = {}
+    listed: list[Listed] = []
+    problems: list[str] = []
+    for setting in TABLE:
+        raw, origin = _find(setting, flags, environ, from_file)
+        try:
+            values[setting.field] = None if raw is None else setting.read(raw)
+        except ValueError as error:
+            shown = "***" if setting.secret else repr(raw)
+            problems.append(f"{setting.name} ({origin}) is {shown}: {error}")
+        listed.append(Listed(setting.name, _shown(setting, raw), origin, setting.help))
+    problems += _unknown(environ, from_file)
+    if not problems:
+        _complete(values, folder)
+        problems += _cross_check(values)
+    if problems:
+        raise SettingsInvalid(tuple(problems))
+    settings = Settings(**values)
+    return Loaded(settings, tuple(listed), _warnings(settings))
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of a `sqlite:///` URL; raises ValueError for any other."""
+    rest = url.removeprefix("sqlite:///")
+    if rest == url or not rest or "?" in rest:
+        raise ValueError("must be sqlite:///relative.db or sqlite:////absolute/path.db")
+    return Path(unquote(rest))
+
+
+def _find(
+    setting: Setting, flags: Mapping[str, str], environ: Mapping[str, str], from_file: Mapping[str, str]
+) -> tuple[str | None, str]:
+    if setting.field in flags:
+        return flags[setting.field], "flag"
+    for source, origin in ((environ, "environment"), (from_file, ".env")):
+        # An empty variable is an unset one, as in most shells' and containers' use.
+        if source.get(setting.name):
+            return source[setting.name], origin
+    return setting.default, "default"
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    from dotenv import dotenv_values
+
+    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+
+
+def _shown(setting: Setting, raw: str | None) -> str:
+    if not raw:
+        return ""
+    return "***" if setting.secret else raw
+
+
+def _unknown(environ: Mapping[str, str], from_file: Mapping[str, str]) -> list[str]:
+    known = {setting.name for setting in TABLE}
+    given = [(name, "environment") for name in environ] + [(name, ".env") for name in from_file]
+    return [
+        f"{name} ({origin}) is not a setting; `postroom check` lists them"
+        for name, origin in given
+        if name.startswith(PREFIX) and not name.startswith(f"{PREFIX}TEST_") and name not in known
+    ]
+
+
+def _complete(values: dict[str, Any], folder: Path) -> None:
+    """What follows from other settings."""
+    values["queue_url"] = values["queue_url"] or values["database_url"]
+    if values["config"] is None:
+        found = (folder / name for name in ("wrangler.json", "wrangler.jsonc", "wrangler.toml"))
+        values["config"] = next((path for path in found if path.is_file()), None)
+
+
+def _cross_check(values: Mapping[str, Any]) -> list[str]:
+    problems = []
+    if values["queue_url"] != values["database_url"]:
+        problems.append(
+            "POSTROOM_QUEUE_URL must be the same as POSTROOM_DATABASE_URL in this release: a job's record and its "
+            "message commit together"
+        )
+    if values["environment"] != LOCAL and not values["smtp_url"]:
+        problems.append(
+            f"POSTROOM_SMTP_URL is not set: outside the local environment ({values['environment']}) emails need a "
+            "server, for example smtp://user:password@mail.example.com:587?tls=starttls"
+        )
+    if values["environment"] == LOCAL and values["host"] not in ("127.0.0.1", "::1", "localhost"):
+        problems.append(
+            f"POSTROOM_HOST is {values['host']!r}: the local environment needs no tokens, so it listens on loopback "
+            "only; set POSTROOM_ENVIRONMENT and POSTROOM_API_TOKENS to serve others"
+        )
+    return problems
+
+
+def _warnings(settings: Settings) -> tuple[str, ...]:
+    warnings = []
+    if not settings.local and not settings.api_tokens:
+        warnings.append("POSTROOM_API_TOKENS is empty: every request to the API will be refused")
+    warnings += [
+        f"{setting.name} is set but not used in this release"
+        for setting in TABLE
+        if setting.variable is not None and getattr(settings, setting.field)
+    ]
+    return tuple(warnings)

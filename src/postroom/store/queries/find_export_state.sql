@@ -1,0 +1,1 @@
+SELECT status, job_id FROM exports WHERE id = :id

@@ -1,0 +1,1 @@
+UPDATE exports SET file = NULL, status = 'expired' WHERE id = :id

@@ -1,0 +1,2 @@
+SELECT number, started_us, finished_us, outcome, provider, code, reason FROM attempts
+WHERE job_id = :job_id ORDER BY number

@@ -1,0 +1,1 @@
+SELECT * FROM messages WHERE job_id = :job_id AND id = :reference

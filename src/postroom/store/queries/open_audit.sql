@@ -1,0 +1,1 @@
+INSERT INTO audit_guard (open) VALUES (1)

@@ -1,0 +1,93 @@
+"""Reading and writing the application's tables.
+
+Writes run in the queue's own transactions (`Queues.transact`), so that a record, its audit entry and the
+message in the queue commit together and share one disk sync with what others do. Reads use a connection of
+their own in a thread of their own. The SQL is in `queries/`, named by verb.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from postroom.kit.clock import Clock
+from postroom.kit.queries import load
+from postroom.kit.sqlite import connect_reader
+from postroom.queues import Queues
+from postroom.store.migrations import migrate
+
+T = TypeVar("T")
+
+SQL = load("postroom.store")
+
+Row = dict[str, Any]
+
+
+class StoreTransaction:
+    """One open transaction: named queries, rows as dictionaries."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def run(self, query: str, **values: Any) -> int:
+        """Execute a named query; returns the number of rows it changed."""
+        return self.connection.execute(getattr(SQL, query), values).rowcount
+
+    def run_many(self, query: str, rows: Sequence[Row]) -> None:
+        """Execute a named query for each row of values."""
+        self.connection.executemany(getattr(SQL, query), rows)
+
+    def one(self, query: str, **values: Any) -> Row | None:
+        """The first row of a named query, or None."""
+        cursor = self.connection.execute(getattr(SQL, query), values)
+        row = cursor.fetchone()
+        return None if row is None else _named(cursor, row)
+
+    def all(self, query: str, **values: Any) -> list[Row]:
+        """Every row of a named query."""
+        cursor = self.connection.execute(getattr(SQL, query), values)
+        return [_named(cursor, row) for row in cursor]
+
+
+class Store:
+    """The application's database; made by `open_store`."""
+
+    def __init__(self, queues: Queues, path: Path, clock: Clock) -> None:
+        self.path = path
+        self.clock = clock
+        self._queues = queues
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
+        self._reader = connect_reader(path)
+
+    async def write(self, function: Callable[[StoreTransaction], T]) -> T:
+        """Run a function in one durable transaction; see `Queues.transact` for what it may do."""
+        return await self._queues.transact(lambda connection: function(StoreTransaction(connection)))
+
+    async def read(self, function: Callable[[StoreTransaction], T]) -> T:
+        """Run a function on the reading connection; several queries in it may see different states."""
+        with self.clock.working():
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._reading, lambda: function(StoreTransaction(self._reader)))
+
+    async def close(self) -> None:
+        """Let go of the reading connection."""
+        self._reading.shutdown(wait=True)
+        self._reader.close()
+
+
+@asynccontextmanager
+async def open_store(queues: Queues, path: Path, clock: Clock) -> AsyncIterator[Store]:
+    """The application's tables in the queue's file, brought up to date."""
+    await queues.transact(migrate)
+    store = Store(queues, path, clock)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def _named(cursor: sqlite3.Cursor, row: Sequence[Any]) -> Row:
+    return dict(zip((column[0] for column in cursor.description), row, strict=True))
