@@ -1,17 +1,16 @@
 """What the tests of delivery share: certificates, a provider that is opened and closed, and an email to send."""
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 import trustme
+from email_support import OpenProvider
 
 from postroom.delivery.providers.smtp import SmtpProvider, parse_smtp_url
 from postroom.kit.clock import Clock
-
-OpenProvider = Callable[..., Awaitable[SmtpProvider]]
 
 
 @pytest.fixture(scope="session")

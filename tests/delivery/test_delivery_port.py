@@ -5,7 +5,7 @@ import sys
 from types import ModuleType
 
 import pytest
-from an_email import an_email
+from email_support import an_email
 from rich.pretty import pretty_repr
 
 import postroom.delivery
@@ -81,7 +81,8 @@ def test_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -
 
 def test_missing_mailbox_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without aiosmtpd the error is the command that brings it."""
-    monkeypatch.delitem(sys.modules, "postroom.delivery.mailbox", raising=False)
+    for name in [name for name in sys.modules if name.startswith("postroom.delivery.mailbox")]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "aiosmtpd.smtp", None)
 
     with pytest.raises(MissingDependency, match=r'aiosmtpd.*pip install "postroom\[demo\]"'):

@@ -4,8 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from an_email import an_email
-from conftest import OpenProvider
+from email_support import OpenProvider, an_email
 
 from postroom.delivery.mailbox import Mailbox, Received
 

@@ -5,7 +5,7 @@ from email.message import EmailMessage, MIMEPart
 from typing import Any
 
 import pytest
-from an_email import an_email
+from email_support import an_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -258,6 +258,15 @@ def test_boundary_avoids_the_content() -> None:
 
     assert text is not None
     assert body_of(text) == f"--{first}--\n"
+
+
+@pytest.mark.parametrize("field", ["subject", "content", "html", "sender"])
+def test_what_is_no_unicode_is_refused_by_name(field: str) -> None:
+    """A lone surrogate cannot be written, and the error of the codec, which quotes it, does not come through."""
+    with pytest.raises(Unsendable, match=field) as caught:
+        composed(an_email(**{field: "\ud800 <a@b.example>"}))
+
+    assert caught.value.__cause__ is None
 
 
 def test_composed_mail_keeps_quiet() -> None:

@@ -1,7 +1,7 @@
 """The provider that sends nothing records what it would have sent and shows every ending (providers/noop)."""
 
 import pytest
-from an_email import an_email
+from email_support import an_email
 from hand_clock import HandClock
 
 from postroom.delivery import Channel, Envelope, Text, Verdict

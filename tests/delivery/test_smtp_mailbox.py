@@ -6,11 +6,11 @@ import ssl
 from pathlib import Path
 
 import pytest
-from an_email import an_email
-from conftest import OpenProvider
+from email_support import OpenProvider, an_email
 
 from postroom.delivery import ConfigurationError, Text, Verdict
 from postroom.delivery.mailbox import Mailbox
+from postroom.delivery.providers.smtp import SmtpProvider, parse_smtp_url
 
 
 async def test_email_arrives_with_its_envelope(open_provider: OpenProvider) -> None:
@@ -271,6 +271,30 @@ async def test_server_that_wants_a_login_is_a_setting_to_look_at(open_provider: 
         outcome = await provider.send(an_email())
 
         assert (outcome.verdict, outcome.code) == (Verdict.CONFIG_ERROR, "530 5.7.0")
+
+
+async def test_server_that_knows_no_login_is_a_setting_to_look_at(
+    open_provider: OpenProvider, server_tls: ssl.SSLContext
+) -> None:
+    """Credentials that nobody asks for are not sent, and neither is the message."""
+    async with Mailbox(tls=server_tls) as mailbox:
+        provider = await open_provider(mailbox.port, user="desk:secret@")
+
+        outcome = await provider.send(an_email())
+
+        assert (outcome.verdict, "PLAIN" in outcome.detail) == (Verdict.CONFIG_ERROR, True)
+
+
+async def test_email_without_any_sender_is_a_setting_to_look_at() -> None:
+    """Neither the email nor the URL says who writes."""
+    provider = SmtpProvider(parse_smtp_url("smtp://127.0.0.1:1?tls=none"))
+    await provider.open()
+    await provider.open()
+
+    outcome = await provider.send(an_email())
+    await provider.close()
+
+    assert (outcome.verdict, "from=" in outcome.detail) == (Verdict.CONFIG_ERROR, True)
 
 
 async def test_injection_ends_before_the_network(open_provider: OpenProvider) -> None:

@@ -3,10 +3,9 @@
 import asyncio
 
 import pytest
-from an_email import an_email
-from conftest import OpenProvider
+from email_support import OpenProvider, an_email
 from hand_clock import HandClock
-from relay import HANG_UP, SILENCE, Relay
+from smtp_relay import HANG_UP, SILENCE, Relay
 
 from postroom.delivery import Verdict
 
@@ -103,6 +102,7 @@ async def test_relay_that_does_not_serve_us(
         outcome = await provider.send(an_email())
 
         assert (outcome.verdict, outcome.suppress) == (verdict, False)
+        assert outcome.code == (reply[:9] if reply[:3].isdecimal() else "")
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,17 @@ async def test_farewell_on_a_used_line_costs_no_attempt(open_provider: OpenProvi
         outcomes = [await provider.send(an_email()) for _ in range(2)]
 
         assert [outcome.verdict for outcome in outcomes] == [Verdict.ACCEPTED] * 2
+        assert relay.connections == 2
+
+
+async def test_farewell_after_the_dot_is_a_refusal(open_provider: OpenProvider) -> None:
+    """421 to the content says that it was not taken; the line is left and the next email gets a new one."""
+    async with Relay(dot=["421 4.3.2 closing"]) as relay:
+        provider = await open_provider(relay.port)
+
+        outcomes = [await provider.send(an_email()) for _ in range(2)]
+
+        assert [outcome.verdict for outcome in outcomes] == [Verdict.REJECTED_TEMPORARY, Verdict.ACCEPTED]
         assert relay.connections == 2
 
 

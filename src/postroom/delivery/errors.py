@@ -3,6 +3,7 @@
     DeliveryError
     ├── ConfigurationError (ValueError)     an option is unknown, malformed or out of range
     │   └── MissingDependency (ImportError) an extra is not installed
+    ├── Unconnected (ConnectionError)       no SMTP session came about; never leaves the provider
     └── Unsendable (ValueError)             the envelope cannot be sent as it is, by any provider of its channel
 
 What a server or a network does is no error here but a value: see `postroom.delivery.outcome`.

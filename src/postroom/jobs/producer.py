@@ -48,6 +48,35 @@ class JobProducer:
         """A job from JSON or a mapping with wire names; raises JobInvalid, naming each field and reason."""
         return decode_job(data, self.registry, clock=self._clock)
 
+    def prepare(
+        self, job: Job | Mapping[str, Any] | bytes | str, *, send_at: datetime | None = None
+    ) -> Entry:
+        """A job checked, encoded and timed, for `enqueue_prepared`; given as its model, a mapping or JSON.
+
+        Raises JobInvalid.
+        """
+        checked = (
+            self.read(job)
+            if isinstance(job, bytes | str | Mapping)
+            else check_job(job, self.registry, clock=self._clock)
+        )
+        priority = priority_of(checked)
+        delay = self._delays.seconds(priority)
+        send_at_us = None
+        if send_at is not None:
+            wait = (to_us(send_at) - self._clock.now_us()) / MICROSECOND
+            if wait > 0:
+                delay, send_at_us = wait, to_us(send_at)
+        reference = getattr(checked, "message_id", None) or getattr(checked, "export_id", None)
+        body = self.registry.encode(checked)
+        return Entry(checked, self.registry.type_of(checked), reference, priority, delay, send_at_us, body)
+
+    async def enqueue_prepared(self, entries: Sequence[Entry], *, actor: str = SYSTEM) -> Sequence[Enqueued]:
+        """Enqueue 1..100 prepared jobs, all or none; the answers are in their order."""
+        if not 1 <= len(entries) <= BATCH_COUNT_MAX:
+            raise MessageRejected(f"a batch has 1 to {BATCH_COUNT_MAX} jobs, not {len(entries)}")
+        return await self._ledger.enqueue(self._queue, entries, actor)
+
     async def enqueue_job(
         self, job: Job | Mapping[str, Any], *, send_at: datetime | None = None, actor: str = SYSTEM
     ) -> Enqueued:
@@ -65,9 +94,7 @@ class JobProducer:
         actor: str = SYSTEM,
     ) -> Sequence[Enqueued]:
         """Enqueue 1..100 jobs, all or none; the answers are in the order of the jobs."""
-        if not 1 <= len(jobs) <= BATCH_COUNT_MAX:
-            raise MessageRejected(f"a batch has 1 to {BATCH_COUNT_MAX} jobs, not {len(jobs)}")
-        return await self._ledger.enqueue(self._queue, [self._entry(job, send_at) for job in jobs], actor)
+        return await self.enqueue_prepared([self.prepare(job, send_at=send_at) for job in jobs], actor=actor)
 
     async def enqueue_send_later(
         self, job: Job | Mapping[str, Any], send_at: datetime, *, actor: str = SYSTEM
@@ -111,18 +138,3 @@ class JobProducer:
         """Enqueue a cleanup of `audit_logs`, `message_queue` or `temp_files` older than a moment."""
         fields = {"target": target, "olderThan": older_than.isoformat()}
         return await self.enqueue_job({"type": "cleanup", **fields})
-
-    def _entry(self, job: Job | Mapping[str, Any], send_at: datetime | None) -> Entry:
-        checked = (
-            self.read(job) if isinstance(job, Mapping) else check_job(job, self.registry, clock=self._clock)
-        )
-        priority = priority_of(checked)
-        delay = self._delays.seconds(priority)
-        send_at_us = None
-        if send_at is not None:
-            wait = (to_us(send_at) - self._clock.now_us()) / MICROSECOND
-            if wait > 0:
-                delay, send_at_us = wait, to_us(send_at)
-        reference = getattr(checked, "message_id", None) or getattr(checked, "export_id", None)
-        body = self.registry.encode(checked)
-        return Entry(checked, self.registry.type_of(checked), reference, priority, delay, send_at_us, body)

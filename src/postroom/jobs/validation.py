@@ -84,6 +84,10 @@ class JobInvalid(PermanentError, ValueError):
         return type(self), (self.problems,)
 
 
+class JobTooLarge(JobInvalid):
+    """The job is longer than a queue message may be, and nothing else is known to be wrong with it."""
+
+
 def decode_job(
     data: bytes | str | Mapping[str, Any],
     registry: JobRegistry,
@@ -100,7 +104,8 @@ def decode_job(
     """
     written = isinstance(data, (bytes, str))
     if written and len(data) > INPUT_LENGTH_MAX:
-        raise _one(ROOT, f"is longer than {INPUT_LENGTH_MAX:,}; at most {JOB_BYTES_MAX:,} bytes as JSON")
+        reason = f"is longer than {INPUT_LENGTH_MAX:,}; at most {JOB_BYTES_MAX:,} bytes as JSON"
+        raise JobTooLarge([Problem(ROOT, reason)])
     try:
         job = registry.decode(data) if isinstance(data, (bytes, str)) else registry.convert(data)
     except (ValueError, TypeError, RecursionError):
@@ -157,7 +162,8 @@ def _check_size(job: Job, registry: JobRegistry) -> None:
     if size is None:
         raise JobInvalid(list(_unwritable(job)))
     if size > JOB_BYTES_MAX:
-        raise _one(ROOT, f"is {size:,} bytes as JSON; a queue message holds at most {JOB_BYTES_MAX:,}")
+        reason = f"is {size:,} bytes as JSON; a queue message holds at most {JOB_BYTES_MAX:,}"
+        raise JobTooLarge([Problem(ROOT, reason)])
 
 
 def _unwritable(job: Job) -> Iterable[Problem]:

@@ -1,13 +1,13 @@
 """From what a caller sends to what a broker stores: checked, encoded, stamped."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-import msgspec
 from msgspec import structs
 
 from postroom.kit.clock import MICROSECOND, Clock
 from postroom.kit.ids import new_id
+from postroom.kit.redact import Discreet
 from postroom.queues import limits
 from postroom.queues.broker import PRIORITIES, Capabilities, Outgoing
 from postroom.queues.content import encode
@@ -15,8 +15,10 @@ from postroom.queues.errors import ConfigurationError, MessageRejected, MessageT
 from postroom.queues.options import check_range
 
 
-class MessageSendRequest(msgspec.Struct, frozen=True):
-    """One message of a `send_batch`."""
+class MessageSendRequest(Discreet, frozen=True):
+    """One message of a `send_batch`. Its repr does not show the body."""
+
+    shown: ClassVar[tuple[str, ...]] = ("content_type", "delay_seconds", "priority", "deduplication_id")
 
     body: Any
     content_type: str = "json"

@@ -3,12 +3,13 @@
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
 from postroom.kit.clock import MICROSECOND, Clock, to_datetime
 from postroom.kit.events import Events
+from postroom.kit.redact import Discreet
 from postroom.queues import content, limits, redrive
 from postroom.queues.batch import MessageBatch
 from postroom.queues.broker import (
@@ -54,8 +55,10 @@ class SendResult(msgspec.Struct, frozen=True):
         return _metrics(self.backlog)
 
 
-class PeekedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message looked at without touching it."""
+class PeekedMessage(Discreet, frozen=True, kw_only=True):
+    """A message looked at without touching it. Its repr does not show the body."""
+
+    shown: ClassVar[tuple[str, ...]] = ("id", "attempts", "content_type", "priority", "in_flight")
 
     id: str
     timestamp: datetime
@@ -69,8 +72,10 @@ class PeekedMessage(msgspec.Struct, frozen=True, kw_only=True):
     dead_lettered: DeadLettered | None
 
 
-class PulledMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that a pull consumer holds until its lease ends."""
+class PulledMessage(Discreet, frozen=True, kw_only=True):
+    """A message that a pull consumer holds until its lease ends. Its repr does not show the body."""
+
+    shown: ClassVar[tuple[str, ...]] = ("id", "attempts", "content_type", "priority")
 
     id: str
     lease_id: str

@@ -12,7 +12,7 @@ from typing import Final
 
 from postroom.delivery.errors import ConfigurationError
 from postroom.delivery.outcome import Outcome, Verdict
-from postroom.delivery.provider import Channel, Envelope
+from postroom.delivery.provider import Channel, Envelope, Provider
 from postroom.kit.clock import Clock, SystemClock
 from postroom.kit.ids import new_id
 
@@ -67,7 +67,7 @@ class NoopProvider:
         """Nothing to free; what was recorded stays."""
 
 
-def from_url(url: str, *, channel: Channel, name: str, clock: Clock) -> NoopProvider:
+def from_url(url: str, *, channel: Channel, name: str, clock: Clock) -> Provider:
     """`noop` or `noop://`; there are no options. Raises ConfigurationError for any."""
     if url.rstrip(":/").lower() != "noop":
         raise ConfigurationError("the provider noop takes no options; write noop://", key=channel)

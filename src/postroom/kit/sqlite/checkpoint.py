@@ -6,6 +6,7 @@ writer), and the writer only copies the short rest, so that the log can start ag
 https://www.sqlite.org/wal.html#ckpt
 """
 
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -44,7 +45,8 @@ class Checkpointer:
         """Copy the rest through the writer's connection, so that the next commit starts the log again."""
         self.copied = self._working = False
         self._pages = 0.0
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def close(self) -> None:
         """End the thread."""
@@ -55,11 +57,9 @@ class Checkpointer:
         connection = sqlite3.connect(self._path, isolation_level=None)
         try:
             while self._wake.get():
-                try:
+                # After a full disk, say, the log still has everything, and the next one tries again.
+                with contextlib.suppress(sqlite3.Error):
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                except sqlite3.Error:
-                    # A full disk, say. The log keeps everything; the next one tries again.
-                    pass
                 self.copied = True
         finally:
             connection.close()

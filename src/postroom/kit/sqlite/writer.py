@@ -31,11 +31,13 @@ from postroom.kit.sqlite.turn import Turn
 
 T = TypeVar("T")
 
+FEW = 2
+"""Operations in a group that nobody else joined: one sender's, or a settlement with the lease that follows it."""
 LONELY = 16
-"""After so many groups of one operation in a row the next lone one is committed in place."""
-SLOW_SECONDS = 0.002
+"""After so many such groups in a row the next is committed in place."""
+SLOW_SECONDS = 0.005
 """A commit in place that takes longer than this ..."""
-RECOVERY_SECONDS = 1.0
+RECOVERY_SECONDS = 0.25
 """... sends all others to the thread for so long."""
 GROUP_MAX = 4096
 """Operations in one transaction; bounds the time that other processes wait for their turn."""
@@ -199,14 +201,9 @@ class SqliteWriter:
     def _dispatch(self) -> None:
         """Commit in place if that is cheapest and harms nobody, else wake the thread."""
         self._planned = False
-        lone = self._lonely >= LONELY and len(self._pending) == 1 and self._pending[0].quick
-        lone = lone and not self._checkpointer.copied
-        if (
-            lone
-            and time.monotonic() >= self._slow_until
-            and self.peers.alone
-            and self._busy.acquire(blocking=False)
-        ):
+        few = self._lonely >= LONELY and len(self._pending) <= FEW and all(one.quick for one in self._pending)
+        fast = time.monotonic() >= self._slow_until and not self._checkpointer.copied
+        if few and fast and self.peers.alone and self._busy.acquire(blocking=False):
             try:
                 self._commit_in_place()
             finally:
@@ -244,7 +241,7 @@ class SqliteWriter:
             with self._busy, nullcontext() if self.peers.alone else self._turn:
                 group = self._take()
                 acts = self._commit_group(group)
-            self._lonely = self._lonely + 1 if len(group) == 1 else 0
+            self._lonely = self._lonely + 1 if len(group) <= FEW else 0
             self._loop.call_soon_threadsafe(self._resolve, group, acts)
             if self._checkpointer.copied:
                 with self._busy:

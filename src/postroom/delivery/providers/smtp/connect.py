@@ -12,6 +12,7 @@ from typing import Final, cast
 
 import aiosmtplib
 
+from postroom.delivery.errors import DeliveryError
 from postroom.delivery.outcome import Outcome, Stage, Verdict, classify_loss, classify_smtp
 from postroom.delivery.providers.smtp.options import SmtpOptions
 from postroom.delivery.providers.smtp.session import Session
@@ -26,7 +27,7 @@ UNTRUSTED: Final = Outcome(Verdict.REJECTED_TEMPORARY, detail="the server's cert
 NO_TLS_FOR_AUTH: Final = Outcome(Verdict.CONFIG_ERROR, detail="a login without TLS would show the password")
 
 
-class Unconnected(Exception):
+class Unconnected(DeliveryError, ConnectionError):
     """No session came about; `outcome` is what that means for the message that wanted one."""
 
     def __init__(self, outcome: Outcome) -> None:
@@ -104,6 +105,8 @@ async def _stage(stage: Stage) -> AsyncIterator[None]:
     try:
         yield
     except aiosmtplib.SMTPResponseException as error:
+        if error.code == aiosmtplib.SMTPStatus.invalid_response:
+            raise Unconnected(classify_loss(stage, "malformed")) from None
         raise Unconnected(classify_smtp(error.code, error.message, stage)) from None
     except TimeoutError:
         raise Unconnected(classify_loss(stage, "timeout")) from None

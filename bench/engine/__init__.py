@@ -1,0 +1,1 @@
+"""The measurements of `python -m bench.queue`, one module for each kind."""

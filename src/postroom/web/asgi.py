@@ -1,0 +1,12 @@
+"""The shapes of ASGI, as far as the thin handlers use them. https://asgi.readthedocs.io/en/latest/specs/www.html"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+Header: TypeAlias = tuple[bytes, bytes]
