@@ -5,14 +5,17 @@ process considered. Nothing of Postroom is used here.
 """
 
 import contextlib
+import random
 import sqlite3
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from bench.kit import jobs, options, report, spawn
+from bench.kit.measure import Run
 
 GROUP: Final = 100
 """Rows a commit, and messages a claim."""
@@ -89,6 +92,19 @@ def claim_and_delete(folder: Path, count: int, group: int = GROUP) -> float:
         return done / (time.perf_counter() - started)
 
 
+def commits_at_leisure(folder: Path, count: int, pause_seconds: tuple[float, float]) -> list[float]:
+    """Milliseconds, sorted, that one insert and its commit take after a random pause: what an idle disk allows."""
+    taken = []
+    with spawn.scratch(folder) as scratch, opened(scratch / "b.db") as connection:
+        for number in range(count):
+            (row,) = _rows(number, 1)
+            time.sleep(random.uniform(*pause_seconds))
+            started = time.perf_counter()
+            connection.execute(INSERT, row)
+            taken.append((time.perf_counter() - started) * 1000)
+    return sorted(taken)
+
+
 def _fill(connection: sqlite3.Connection, count: int, group: int) -> None:
     execute = connection.execute
     for start in range(0, count, group):
@@ -123,20 +139,17 @@ def main() -> None:
     parser.add_argument("--singles", type=options.positive, default=SINGLES_DEFAULT)
     given = parser.parse_args()
     with options.explained(), spawn.scratch(given.dir) as folder:
-        runs = {
-            f"insert, {GROUP} rows a commit": lambda: insert(folder, given.messages, GROUP),
-            "insert, one row a commit": lambda: insert(folder, given.singles, 1),
-            f"claim + delete in batches of {GROUP}, two commits": lambda: claim_and_delete(
-                folder, given.messages
-            ),
+        batches = f"claim + delete in batches of {GROUP}, two commits"
+        runs: dict[str, Run] = {
+            f"insert, {GROUP} rows a commit": partial(insert, folder, given.messages, GROUP),
+            "insert, one row a commit": partial(insert, folder, given.singles, 1),
+            batches: partial(claim_and_delete, folder, given.messages),
         }
         rows = []
         for what, run in runs.items():
             report.progress(what)
             rates = sorted(run() for _ in range(given.rounds))
-            rows.append(
-                [what, report.rate(statistics.median(rates)), f"{rates[0]:,.0f} to {rates[-1]:,.0f}"]
-            )
+            rows.append([what, report.rate(statistics.median(rates)), f"{rates[0]:,.0f} to {rates[-1]:,.0f}"])
     notes = [f"{given.messages:,} rows of {jobs.JOB_BYTES} bytes ({given.singles:,} where one a commit)"]
     title = "Bare sqlite3: WAL, synchronous=FULL, one index"
     report.put(report.Section(title, ["what", "median", "range"], rows, notes), as_json=given.json)

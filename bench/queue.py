@@ -4,7 +4,8 @@ Each line prints ours, its yardstick, their ratio and the target. Ours and the y
 round with the median ratio is shown, so the three figures of a line belong together.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -123,9 +124,8 @@ def together(sizes: Sizes) -> list[Line]:
         _line("processes", f"{what} (yardstick: one process)", made),
         Line(
             name="starved",
-            what=f"{what}, the least that one got in any round (messages each: {shares}; "
-            f"longest wait of one: {gap * 1000:.0f} ms)",
-            ours=f"{worst.least:.2f} of a fair share",
+            what=f"{what}: the poorest one's part in the worst round (longest wait of any: {gap * 1000:.0f} ms)",
+            ours=f"{worst.least:.2f} ({shares} messages)",
             value=worst.least,
             ratio=False,
         ),
@@ -135,16 +135,19 @@ def together(sizes: Sizes) -> list[Line]:
 def idle_one(sizes: Sizes) -> list[Line]:
     """Latency within a process."""
     report.progress("idle latency, one process")
-    found = latency.in_one_process(sizes.folder, sizes.probes)
-    return [_latency("idle-one", "idle latency send to handler, one process", found)]
+    with _idle_yardstick(sizes) as yardstick:
+        found = latency.in_one_process(sizes.folder, sizes.probes)
+    return [_latency("idle-one", "idle latency send to handler, one process", found, yardstick)]
 
 
 def idle_two(sizes: Sizes) -> list[Line]:
     """Latency between two processes, and the CPU that waiting costs."""
     report.progress("idle latency, two processes")
-    found = latency.between_processes(sizes.folder, sizes.probes, sizes.idle_seconds)
+    with _idle_yardstick(sizes) as yardstick:
+        found = latency.between_processes(sizes.folder, sizes.probes, sizes.idle_seconds)
+    what = "idle latency send to handler, between two processes"
     return [
-        _latency("idle-two", "idle latency send to handler, between two processes", found.latencies_ms),
+        _latency("idle-two", what, found.latencies_ms, yardstick),
         Line(
             name="idle-cpu",
             what=f"CPU of the idle consumer process over {sizes.idle_seconds:g} s",
@@ -186,7 +189,9 @@ def measure(sizes: Sizes, names: list[str]) -> report.Section:
             "Drains: no-op handler, ack message by message, max_batch_timeout 0, default concurrency; start and "
             "stop of the consumer are within the time.",
             f"Latencies: {sizes.probes} probes, {latency.PAUSE_SECONDS[0] * 1000:g} to "
-            f"{latency.PAUSE_SECONDS[1] * 1000:g} ms apart, from just before the send to the handler's start.",
+            f"{latency.PAUSE_SECONDS[1] * 1000:g} ms apart, from just before the send to the "
+            "handler's start; yardstick: one bare insert and its commit at the same pauses, half of them before "
+            "and half after.",
         ],
     )
 
@@ -209,9 +214,30 @@ def _line(name: str, what: str, made: Comparison) -> Line:
     )
 
 
-def _latency(name: str, what: str, ordered_ms: list[float]) -> Line:
-    p50, p99 = percentile(ordered_ms, 0.5), percentile(ordered_ms, 0.99)
-    return Line(name=name, what=what, ours=f"p50 {p50:.2f} ms, p99 {p99:.2f} ms", value=p50, ratio=False)
+@contextlib.contextmanager
+def _idle_yardstick(sizes: Sizes) -> Iterator[list[float]]:
+    """Bare commits before and after the block, half of them each; complete and sorted after it."""
+    taken: list[float] = []
+    half = -(-sizes.probes // 2)
+    taken += bare.commits_at_leisure(sizes.folder, half, latency.PAUSE_SECONDS)
+    yield taken
+    taken += bare.commits_at_leisure(sizes.folder, half, latency.PAUSE_SECONDS)
+    taken.sort()
+
+
+def _latency(name: str, what: str, ordered_ms: list[float], yardstick_ms: list[float]) -> Line:
+    return Line(
+        name=name,
+        what=what,
+        ours=_percentiles(ordered_ms),
+        yardstick=_percentiles(yardstick_ms),
+        value=percentile(ordered_ms, 0.5),
+        ratio=False,
+    )
+
+
+def _percentiles(ordered_ms: list[float]) -> str:
+    return f"p50 {percentile(ordered_ms, 0.5):.2f} ms, p99 {percentile(ordered_ms, 0.99):.2f} ms"
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ def workers(folder: Path, path: Path, count: int, size: int) -> Iterator[list[tu
             command = spawn.module("bench.engine.worker", path, tally.path, "--batch", size)
             made.append((stack.enter_context(spawn.running(command, folder=scratch)), tally))
         for process, tally in made:
-            spawn.wait("a consumer process", lambda tally=tally: tally.is_ready, process)
+            spawn.wait("a consumer process", tally.is_ready, process)
         for _, tally in made:
             tally.go()
         yield made

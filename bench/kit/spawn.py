@@ -85,9 +85,7 @@ def script(name: str) -> Path:
     return Path(sys.executable).parent / name
 
 
-def wait(
-    what: str, arrived: Callable[[], bool], *processes: Process, seconds: float = START_SECONDS
-) -> None:
+def wait(what: str, arrived: Callable[[], bool], *processes: Process, seconds: float = START_SECONDS) -> None:
     """Look until something is so; raises BenchFailed when a process ends meanwhile, or after so long."""
     end = time.monotonic() + seconds
     while not arrived():

@@ -69,7 +69,6 @@ class Tally:
         """Let the process begin."""
         self._words[_GO] = time.monotonic_ns()
 
-    @property
     def is_ready(self) -> bool:
         """Whether the process could begin."""
         return bool(self._words[_READY])

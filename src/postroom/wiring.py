@@ -24,6 +24,7 @@ from postroom.queues import ConsumerOptions, Queues, QueuesConfig, connect
 from postroom.retention import Cleanup
 from postroom.settings import Settings
 from postroom.store import Store, open_store
+from postroom.web import Token, WebServices
 from postroom.workers import StatusReader
 
 DEFAULT_QUEUE = "message-delivery"
@@ -110,6 +111,22 @@ async def open_application(
             queues.consumer(name)(dispatcher)
         status = StatusReader(store, queues, clock, _facts(settings, smtp_url))
         yield Application(settings, clock, queues, store, registry, producer, status, name)
+
+
+def web_services(app: Application) -> WebServices:
+    """What the HTTP API is given of an application."""
+    return WebServices(
+        environment=app.settings.environment,
+        local=app.settings.local,
+        tokens=[Token(token.name, token.role, token.secret) for token in app.settings.api_tokens],
+        queues=app.queues,
+        store=app.store,
+        clock=app.clock,
+        producer=app.producer,
+        queue=app.queue,
+        dead_letter_queue=app.dead_letter_queue,
+        status=app.status.read,
+    )
 
 
 async def _opened(stack: AsyncExitStack, provider: Provider) -> Provider:

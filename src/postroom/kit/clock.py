@@ -34,6 +34,9 @@ class Clock(Protocol):
     def call_later(self, delay_seconds: float, callback: Callable[[], None]) -> Timer:
         """Call back in the running loop after so many seconds; at once when the delay is not positive."""
 
+    def patience(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call back when something has taken too long; a virtual clock loses patience in real time too."""
+
     async def sleep(self, seconds: float) -> None:
         """Wait for so many seconds."""
 
@@ -54,6 +57,10 @@ class SystemClock:
     def call_later(self, delay_seconds: float, callback: Callable[[], None]) -> Timer:
         """Call back in the running loop after so many seconds."""
         return asyncio.get_running_loop().call_later(max(0.0, delay_seconds), callback)
+
+    def patience(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """The same as `call_later`."""
+        return self.call_later(seconds, callback)
 
     async def sleep(self, seconds: float) -> None:
         """Wait for so many seconds."""

@@ -117,6 +117,8 @@ class Queues:
         self, broker: FullBroker, config: QueuesConfig, *, clock: Clock, events: Events, grace_seconds: float
     ) -> None:
         self.broker = broker
+        # Asked once: such a check of a protocol takes longer than a small transaction.
+        self._enlisting = broker if isinstance(broker, Enlisting) else None
         self.config = config
         self.clock = clock
         self.events = events
@@ -199,11 +201,11 @@ class Queues:
 
         Raises UnsupportedCapability where the broker has no such database, else what the function raises.
         """
-        if not isinstance(self.broker, Enlisting):
+        if self._enlisting is None:
             raise UnsupportedCapability(
                 "this broker has no database to share a transaction with; use sqlite://", key="transaction"
             )
-        return await self.broker.transact(function)
+        return await self._enlisting.transact(function)
 
     def consumer(self, queue: str, **options: Any) -> Callable[[Handle], Handle]:
         """Declare the handler of a queue: a coroutine function that takes a MessageBatch.

@@ -95,7 +95,7 @@ class Consumer(Service):
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         if self._running:
-            patience = self._clock.call_later(grace_seconds, self._interrupt)
+            patience = self._clock.patience(grace_seconds, self._interrupt)
             await asyncio.wait(set(self._running))
             patience.cancel()
         if self._renewing is not None:

@@ -125,6 +125,8 @@ class Queue:
         self.name = name
         self.clock = clock
         self._broker = broker
+        # Asked once: such a check of a protocol takes longer than the sending itself.
+        self._enlisting = broker if isinstance(broker, Enlisting) else None
         self._events = events
         self._consumer = options or ConsumerOptions(queue=name)
         self._prepare = Preparation(broker.capabilities, clock)
@@ -193,12 +195,12 @@ class Queue:
         return _results(self._enlist(self._prepare.many(messages, delay_seconds), transaction))
 
     def _enlist(self, messages: Sequence[Outgoing], transaction: Any) -> Sent:
-        if not isinstance(self._broker, Enlisting):
+        if self._enlisting is None:
             raise UnsupportedCapability(
                 "this broker cannot send inside your transaction; use sqlite:// on the same file",
                 key="transaction",
             )
-        return self._broker.enlist(transaction, self.name, messages)
+        return self._enlisting.enlist(transaction, self.name, messages)
 
     # Pulling.
 

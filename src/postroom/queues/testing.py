@@ -27,6 +27,8 @@ IDLE_PASSES = 20
 """Passes of the event loop without work in progress after which nothing more is to come."""
 PATIENCE_SECONDS = 10.0
 """Real seconds that `advance` waits for work in progress before it reports what hangs."""
+STOP_SECONDS = 0.5
+"""Real seconds for which a stop waits for handlers that wait for virtual time."""
 DRAIN_SECONDS_MAX = 30 * 86_400.0
 """Virtual seconds after which `drain` gives up: 30 days."""
 
@@ -36,11 +38,13 @@ class Stuck(AssertionError):
 
 
 class _Work:
-    """One piece of work in progress; parked while it waits for virtual time."""
+    """One piece of work in progress: it counts unless it waits for virtual time or for work inside it."""
 
-    __slots__ = ("parked",)
+    __slots__ = ("counted", "inner", "parked")
 
     def __init__(self) -> None:
+        self.counted = False
+        self.inner = 0
         self.parked = 0
 
 
@@ -84,6 +88,15 @@ class VirtualClock:
             heapq.heappush(self._timers, (due_us, next(self._order), timer))
         return timer
 
+    def patience(self, seconds: float, callback: Callable[[], None]) -> _Timer:
+        """Call back when virtual time has come so far, or after STOP_SECONDS of real time.
+
+        So a test that ends while handlers sleep in virtual time does not wait for ever to stop them.
+        """
+        timer = self.call_later(seconds, callback)
+        asyncio.get_running_loop().call_later(STOP_SECONDS, _fire, timer)
+        return timer
+
     async def sleep(self, seconds: float) -> None:
         """Wait until virtual time has come so far."""
         if seconds <= 0:
@@ -103,15 +116,22 @@ class VirtualClock:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Work in progress that `advance` waits for; parked while it sleeps on this clock or waits at a gate."""
-        work = _Work()
+        """Work in progress that `advance` waits for; parked while it sleeps on this clock or waits at a gate.
+
+        Work may have work inside it, also in tasks of its own; then only that counts.
+        """
+        outer, work = self._work.get(), _Work()
         token = self._work.set(work)
-        self._started()
+        self._change(work)
+        if outer is not None:
+            self._change(outer, inner=1)
         try:
             yield
         finally:
             self._work.reset(token)
-            self._ended()
+            if outer is not None:
+                self._change(outer, inner=-1)
+            self._change(work, parked=1)
 
     def hold(self) -> Callable[[], None]:
         """Work in progress that ends when the returned function is called."""
@@ -176,21 +196,24 @@ class VirtualClock:
         if not self._active and self._quiet is not None:
             self._quiet.set()
 
+    def _change(self, work: _Work, *, inner: int = 0, parked: int = 0) -> None:
+        work.inner += inner
+        work.parked += parked
+        counts = not work.inner and not work.parked
+        if counts != work.counted:
+            work.counted = counts
+            (self._started if counts else self._ended)()
+
     @contextmanager
     def _parked(self) -> Iterator[None]:
         work = self._work.get()
-        if work is None:
-            yield
-            return
-        work.parked += 1
-        if work.parked == 1:
-            self._ended()
+        if work is not None:
+            self._change(work, parked=1)
         try:
             yield
         finally:
-            work.parked -= 1
-            if work.parked == 0:
-                self._started()
+            if work is not None:
+                self._change(work, parked=-1)
 
 
 class Gate:

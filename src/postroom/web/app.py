@@ -14,10 +14,9 @@ import msgspec
 from litestar import Litestar, Response
 from litestar.di import Provide
 
-from postroom import __version__
-from postroom.web.api import enqueue, exports, jobs, messages, queues
+from postroom.web.api import enqueue, exports, jobs, messages, queues, redrive
 from postroom.web.asgi import Application, Receive, Scope, Send
-from postroom.web.auth import NOBODY, Identity, gate_for, read_headers
+from postroom.web.auth import NOBODY, gate_for, read_headers
 from postroom.web.bodies import BODY_BYTES_MAX, Disconnected, read_body
 from postroom.web.debug import sending, status
 from postroom.web.dependencies import Asked
@@ -25,7 +24,6 @@ from postroom.web.envelope import Envelope, request_id
 from postroom.web.events import RequestDenied, RequestFailed
 from postroom.web.health import OPEN_PATHS, health, ready
 from postroom.web.openapi.document import openapi_config
-from postroom.web.openapi.routes import document, page
 from postroom.web.problems import MEDIA_TYPE, UNAVAILABLE, Refusal, encode, problem_of
 from postroom.web.services import WebServices
 
@@ -92,7 +90,9 @@ class App:
         status = refusal.kind.status
         if status in DENIED:
             self._events.emit(
-                RequestDenied(id=id_, method=method, status=status, because=refusal.detail or refusal.kind.title)
+                RequestDenied(
+                    id=id_, method=method, status=status, because=refusal.detail or refusal.kind.title
+                )
             )
         elif status >= FAILED_FROM:
             kind = type(error).__name__
@@ -134,12 +134,12 @@ def _litestar(services: WebServices) -> Litestar:
         [
             enqueue.enqueue_job, enqueue.enqueue_batch, jobs.list_jobs, jobs.get_job, messages.get_message,
             exports.get_export, queues.list_queues, queues.get_queue, queues.pause_queue, queues.resume_queue,
-            queues.peek_queue, queues.redrive_queue, status.queue_status, sending.enqueue_test, sending.enqueue_one,
-            health, ready, document, page,
+            queues.peek_queue, redrive.redrive_queue, status.queue_status, sending.enqueue_test, sending.enqueue_one,
+            health, ready,
         ],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
         exception_handlers={Exception: _pass_on},
-        openapi_config=openapi_config(__version__),
+        openapi_config=openapi_config(services),
         logging_config=None,
         request_max_body_size=BODY_BYTES_MAX,
     )  # fmt: skip

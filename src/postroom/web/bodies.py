@@ -51,7 +51,9 @@ def decode_body(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         located = _LOCATED.fullmatch(str(error))
         text, path = located.groups() if located else (str(error), "")
         # Only these texts are sure to name types and limits and no values.
-        reason = f"is not valid: {text[0].lower()}{text[1:]}" if text.startswith("Expected ") else "is not known"
+        reason = (
+            f"is not valid: {text[0].lower()}{text[1:]}" if text.startswith("Expected ") else "is not known"
+        )
         raise Refusal(REQUEST_INVALID, errors=[FieldProblem(path or WHOLE, reason)]) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise malformed(body) from None

@@ -127,7 +127,9 @@ def problem_of(error: Exception) -> Refusal:
         case MessageRejected():
             return Refusal(REQUEST_INVALID, str(error))
         case QueueNotFound():
-            return Refusal(NOT_FOUND, f"There is no queue of that name; known: {', '.join(error.known) or 'none'}.")
+            return Refusal(
+                NOT_FOUND, f"There is no queue of that name; known: {', '.join(error.known) or 'none'}."
+            )
         case QueuePaused():
             return Refusal(QUEUE_PAUSED)
         case ConfigurationError(key=str(key), allowed=str(allowed)):
@@ -153,7 +155,7 @@ def _of_framework(error: HTTPException) -> Refusal:
     """What Litestar raises: its texts may quote the URL, so only its status and headers are used."""
     status = error.status_code
     if isinstance(error, ValidationException):
-        return Refusal(PARAMETER_INVALID, "See the description of this operation at /docs.")
+        return Refusal(PARAMETER_INVALID, "See the description of this operation at /schema.")
     for kind in (NOT_FOUND, METHOD_NOT_ALLOWED, TOO_LARGE):
         if kind.status == status:
             headers = {name.lower(): value for name, value in (error.headers or {}).items()}

@@ -17,8 +17,8 @@ from postroom.jobs.ledger import Entry
 from postroom.jobs.models import Moment
 from postroom.jobs.validation import ROOT, JobTooLarge
 from postroom.queues.limits import BATCH_COUNT_MAX
-from postroom.web.bodies import decode_body, is_json, malformed, read_body
-from postroom.web.dependencies import Asked, Services
+from postroom.web.bodies import decode_body, is_json, malformed
+from postroom.web.dependencies import Asked, Services, body_of
 from postroom.web.services import WebServices
 
 ENQUEUE_JOB: Final = "/api/enqueue-job"
@@ -185,7 +185,7 @@ async def enqueue_job(request: Asked, services: Services) -> Response[Accepted]:
     `sendAt` (RFC 3339, with a zone) asks for a later moment; a past one means at once. A messageId or exportId
     that is on its way or done is not enqueued again: status 200, the first answer, and `duplicate`.
     """
-    answer = await Intake(services).job(await _body_of(request), request.user.name)
+    answer = await Intake(services).job(await body_of(request), request.user.name)
     assert isinstance(answer.result, Accepted)
     return Response(answer.result, status_code=answer.status, headers={"location": answer.location or ""})
 
@@ -202,10 +202,6 @@ async def enqueue_batch(request: Asked, services: Services) -> Response[Accepted
 
     Status 202, or 200 when all of them were known already.
     """
-    answer = await Intake(services).batch(await _body_of(request), request.user.name)
+    answer = await Intake(services).batch(await body_of(request), request.user.name)
     assert isinstance(answer.result, AcceptedBatch)
     return Response(answer.result, status_code=answer.status)
-
-
-async def _body_of(request: Asked) -> bytes:
-    return await read_body(request.receive, request.headers.get("content-length", "").encode())

@@ -1,0 +1,1 @@
+"""The parts of `python -m bench.http`: the peer's application and the load generators."""

@@ -1,0 +1,88 @@
+"""A process that stands still for longer than its lease loses it, and settles nothing any more (leases)."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from support.checker import check
+from support.children import STOPPED, Children
+from support.database import assert_sound, left_in, waiting
+from support.ledger import DONE, LOST, read
+from support.patience import until
+from support.recording import send
+
+from postroom.kit.sqlite import connection, writer
+from postroom.queues import BrokerUnavailable, connect
+
+pytestmark = pytest.mark.slow
+
+LEASE_MS = 300
+
+
+async def test_late_settle_changes_nothing(place: Path, ledgers: Path, children: Children) -> None:
+    """Stopped with a message in hand; another process handles it; the first wakes up and its settle is void."""
+    file = place / "q.db"
+    url = f"sqlite:///{file}"
+    consuming = {
+        "url": url,
+        "queue": "orders",
+        "say_delivered": True,
+        "options": {"max_batch_timeout": 0, "visibility_timeout_ms": LEASE_MS},
+    }
+    async with connect(url) as queues:
+        first = await children.start("consume", "first", slow_seconds=0.05, **consuming)
+        await first.hear("ready")
+        second = await children.start("consume", "second", slow_seconds=0.01, **consuming)
+        await second.hear("ready")
+        await second.stop()
+        await send(queues["orders"], children.ledger, "slow:1")
+        await first.hear("delivered")
+        await first.stop()
+        await second.go_on()
+
+        assert await second.hear("delivered") == "delivered slow:1"
+        await until(lambda: waiting(file, "orders") == 0, "the second process handles it")
+        await first.go_on()
+        assert await first.hear("event") == "event LeaseLost"
+
+        for consumer in (first, second):
+            consumer.terminate()
+            assert await consumer.ended() == 0
+
+    history = read(ledgers)
+    verdict = check(history, left_in(file), queue="orders")
+    verdict.assert_good()
+    assert (verdict.delivered, verdict.duplicated, dict(verdict.explained)) == (2, 1, {STOPPED: 1})
+    acks = [entry.process.partition(":")[0] for entry in history if (entry.fate, entry.step) == ("ack", DONE)]
+    assert acks == ["second"]
+    assert any(entry.step == LOST and entry.process.startswith("first") for entry in history)
+    assert_sound(file)
+
+
+async def test_process_stopped_while_writing_holds_others_up_no_longer_than_it_may(
+    place: Path, children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others get BrokerUnavailable after the time that is set for it, never silence, and go on when it is gone."""
+    file = place / "q.db"
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.5)
+    monkeypatch.setattr(writer, "BUSY_SECONDS", 0.5, raising=False)
+    async with connect(f"sqlite:///{file}") as queues:
+        await queues["orders"].send(1)
+        holder = await children.start("hold", url=f"sqlite:///{file}")
+        await until(lambda: _stands_still(holder.pid), "the process stops itself amid a transaction")
+
+        begun = time.monotonic()
+        with pytest.raises(BrokerUnavailable):
+            await queues["orders"].send(2)
+        assert time.monotonic() - begun < 5
+
+        await holder.kill()
+        await queues["orders"].send(3)
+        assert {one.body for one in await queues["orders"].peek()} >= {1, 3}
+    assert_sound(file)
+
+
+def _stands_still(pid: int) -> bool:
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0] == "T"

@@ -1,0 +1,1 @@
+"""What tests of several kinds share: patience, seeds, child processes, ledgers and their checker."""
