@@ -74,7 +74,7 @@ def _line(what: str, made: Comparison) -> Line:
 
 def _notes(emails: int, rounds: int, connections: int) -> list[str]:
     return [
-        f"{emails:,} emails a run with {len(jobs.CONTENT)} characters of text, {rounds} rounds, each between two "
+        f"{emails:,} emails a run with {len(jobs.CONTENT)} characters of text, rounds: {rounds}, each between two "
         f"runs of the yardstick; aiosmtplib {machine.installed('aiosmtplib')} over {connections} connections that "
         "stay open (`send_message` of an EmailMessage), uvloop.",
         "Ours: `postroom up` with its default configuration, jobs in batches of "

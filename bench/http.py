@@ -150,7 +150,7 @@ def measure(
         )
     packages = ", ".join(f"{name} {machine.installed(name)}" for name in ("fastapi", "pydantic", "litestar"))
     notes.append(
-        f"{connections} connections, {seconds:g} s a load by {load.generator()}, {rounds} rounds, each between "
+        f"{connections} connections, {seconds:g} s a load by {load.generator()}, rounds: {rounds}, each between "
         f"two loads on the peer; one server process each (uvicorn {machine.installed('uvicorn')}); {packages}."
     )
     notes.append(

@@ -182,7 +182,7 @@ def measure(sizes: Sizes, names: list[str]) -> report.Section:
         lines,
         [
             f"{sizes.messages:,} messages of {jobs.JOB_BYTES} bytes a run ({sizes.singles:,} for the single "
-            f"sender), SQLite WAL at synchronous=FULL, uvloop; {sizes.rounds} rounds, each between two runs of "
+            f"sender), SQLite WAL at synchronous=FULL, uvloop; rounds: {sizes.rounds}, each between two runs of "
             "the yardstick; the round with the median ratio is shown.",
             f"Yardsticks of sends: bare inserts, {bare.GROUP} rows a commit (single sender: one). Of drains: a "
             f"bare loop that claims {bare.GROUP} by UPDATE .. RETURNING and deletes them, two commits a batch.",

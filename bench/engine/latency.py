@@ -1,7 +1,7 @@
 """Idle latency: from just before a send to the handler's start, with nothing else to do; and its price in CPU."""
 
 import asyncio
-import os
+import ctypes
 import random
 import time
 from collections.abc import Callable
@@ -89,13 +89,16 @@ async def _probe(queue: Queue, probes: int, arrived: Callable[[], int]) -> None:
 
 
 async def _cpu_share(pid: int, seconds: float) -> float:
-    """CPU time over wall time of another process; the kernel counts in ticks of usually 10 ms."""
-    before, started = _cpu_seconds(pid), time.perf_counter()
+    """CPU time over wall time of another process."""
+    clock = _cpu_clock(pid)
+    before, started = time.clock_gettime(clock), time.perf_counter()
     await asyncio.sleep(seconds)
-    return (_cpu_seconds(pid) - before) / (time.perf_counter() - started)
+    return (time.clock_gettime(clock) - before) / (time.perf_counter() - started)
 
 
-def _cpu_seconds(pid: int) -> float:
-    # The name in parentheses may hold blanks; user and system time are fields 14 and 15 of proc(5)'s stat.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _cpu_clock(pid: int) -> int:
+    """The clock of a process's CPU time, clock_getcpuclockid(3): /proc counts in ticks too coarse for us."""
+    clock = ctypes.c_int()
+    if ctypes.CDLL(None).clock_getcpuclockid(pid, ctypes.byref(clock)):
+        raise spawn.BenchFailed(f"no CPU clock for process {pid}")
+    return clock.value

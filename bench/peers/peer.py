@@ -30,7 +30,7 @@ PROBES_DEFAULT: Final = 100
 PAUSE_SECONDS: Final = (0.02, 0.05)
 """Between two probes."""
 WARM_UP: Final = 3
-"""Probes that come before those that count."""
+"""Jobs and probes that come before those that count: the first ones connect and prepare."""
 DRAIN_SECONDS: Final = 60.0
 """A drain is cut off after so long; its rate is then that of what was handled."""
 PROBE_SECONDS: Final = 30.0
@@ -191,9 +191,11 @@ def handler_store() -> str:
 def drive(peer: Peer, folder: Path, *, seconds: float, probes: int) -> Result:
     """Enqueue in both ways, drain all of it with one worker, then probe the idle queue."""
     with spawn.scratch(folder) as scratch, peer.opened(scratch):
+        for number in range(WARM_UP):
+            peer.enqueue(jobs.make(number))
         single, one_by_one = peer.one_by_one(seconds)
         many, bulk = peer.bulk(seconds)
-        drain = _drain(peer, scratch, single + many)
+        drain = _drain(peer, scratch, WARM_UP + single + many)
         return Result(one_by_one, bulk, drain, _idle(peer, scratch, probes))
 
 

@@ -4,8 +4,9 @@
                                    └─► Litestar: everything else
     answer  ◄─ security headers ◄──┴── problem details for whatever went wrong
 
-Measured on the 2-core test machine: see bench/README.md for what the thin path saves. Both ways go through
-the same gate, the same `Intake` and the same `problem_of`, so that their answers differ in nothing.
+The thin path takes 14 µs of Python where Litestar takes 51 (measured on the 2-core test machine without server
+and store). Both go through the same gate, the same `Intake` and the same `problem_of`, so that their answers
+differ in nothing.
 """
 
 from typing import Any, Final, cast

@@ -19,7 +19,7 @@ PATIENCE_SECONDS: Final = 2.0
 """How long the store and the queue may take to answer, in real seconds."""
 
 
-class Health(msgspec.Struct, frozen=True):
+class Liveness(msgspec.Struct, frozen=True):
     """The process answers."""
 
     status: str
@@ -33,9 +33,9 @@ class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @get(HEALTH, operation_id="health", tags=["health"], summary="Whether the process lives")
-async def health() -> Health:
+async def health() -> Liveness:
     """Answer; nothing else is asked."""
-    return Health("ok")
+    return Liveness("ok")
 
 
 @get(READY, operation_id="ready", tags=["health"], summary="Whether work can be accepted")

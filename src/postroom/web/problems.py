@@ -159,7 +159,8 @@ def _of_framework(error: HTTPException) -> Refusal:
     for kind in (NOT_FOUND, METHOD_NOT_ALLOWED, TOO_LARGE):
         if kind.status == status:
             headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-            return Refusal(kind, headers={"allow": headers["allow"]} if "allow" in headers else None)
+            detail = "The paths there are: /schema." if kind is NOT_FOUND else ""
+            return Refusal(kind, detail, headers={"allow": headers["allow"]} if "allow" in headers else None)
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return Refusal(Kind("refused", status, HTTPStatus(status).phrase))
     return Refusal(INTERNAL)

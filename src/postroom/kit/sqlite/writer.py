@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from postroom.kit.clock import Clock
 from postroom.kit.sqlite.checkpoint import Checkpointer
-from postroom.kit.sqlite.connection import StoreFailed, connect_writer, translate
+from postroom.kit.sqlite.connection import BUSY_SECONDS, StoreBusy, StoreFailed, connect_writer, translate
 from postroom.kit.sqlite.peers import PAUSE_SECONDS, Peers
 from postroom.kit.sqlite.turn import Turn
 
@@ -98,8 +98,11 @@ class SqliteWriter:
         *,
         translate: Callable[[StoreFailed], Exception] = lambda error: error,
         closed: Callable[[], Exception] = lambda: StoreFailed("the file is closed"),
+        rolled_back: Callable[[], object] = lambda: None,
     ) -> None:
+        """`rolled_back` is called in the writing thread after a rollback: what was read meanwhile may never be."""
         self.path = path
+        self._rolled_back = rolled_back
         self._in_callers_words = translate
         self._closed = closed
         self.peers: Peers
@@ -111,6 +114,9 @@ class SqliteWriter:
         self._lonely = 0
         self._slow_until = 0.0
         self._busy = threading.Lock()
+        self._taking = threading.Lock()
+        self._queued_at: float | None = None
+        self._watch: asyncio.TimerHandle | None = None
         self._closing = False
         self._synced = True
         self._thread: threading.Thread | None = None
@@ -150,8 +156,13 @@ class SqliteWriter:
         self._closing = True
         self._wake.put(None)
         thread, self._thread = self._thread, None
-        await asyncio.to_thread(thread.join)
+        await asyncio.to_thread(thread.join, 2 * BUSY_SECONDS)
+        if self._watch is not None:
+            self._watch.cancel()
         self.peers.close()
+        if thread.is_alive():
+            # It waits for a process that stands still. What it had to do has been refused; it ends with this process.
+            return
         self._checkpointer.close()
         self._connection.close()
         self._turn.close()
@@ -175,6 +186,8 @@ class SqliteWriter:
             self._release = self._clock.hold()
         self._outstanding += 1
         self._pending.append(operation)
+        if self._watch is None:
+            self._watch = self._loop.call_later(BUSY_SECONDS, self._look_at_turn)
         if self._idle and not self._planned:
             # At the end of this pass of the loop, so that what else it submits joins the group.
             self._planned = True
@@ -223,6 +236,21 @@ class SqliteWriter:
         if ended - begun > SLOW_SECONDS:
             self._slow_until = ended + RECOVERY_SECONDS
 
+    def _look_at_turn(self) -> None:
+        """Refuse what waits when the turn to write does not come: a process that was stopped may hold it for ever."""
+        self._watch = None
+        with self._taking:
+            waited = 0.0 if self._queued_at is None else time.monotonic() - self._queued_at
+            refused = self._take() if waited >= BUSY_SECONDS else []
+        for operation in refused:
+            operation.error = self._in_callers_words(
+                StoreBusy(f"{self.path.name}: another process has held the turn to write for {BUSY_SECONDS:g} s")
+            )
+        self._resolve(refused, [])
+        if self._outstanding:
+            pause = BUSY_SECONDS - waited if waited < BUSY_SECONDS else BUSY_SECONDS
+            self._watch = self._loop.call_later(pause, self._look_at_turn)
+
     # What follows runs in the thread.
 
     def _work(self) -> None:
@@ -238,8 +266,13 @@ class SqliteWriter:
             self._idle = False
             # The group is taken inside the turn: what arrives while others write joins it. Alone there is nobody
             # to be fair to, and the locks would cost a tenth of a small commit.
+            self._queued_at = time.monotonic()
             with self._busy, nullcontext() if self.peers.alone else self._turn:
-                group = self._take()
+                with self._taking:
+                    self._queued_at = None
+                    group = self._take()
+                if not group:
+                    continue
                 acts = self._commit_group(group)
             self._lonely = self._lonely + 1 if len(group) <= FEW else 0
             self._loop.call_soon_threadsafe(self._resolve, group, acts)
@@ -294,6 +327,7 @@ class SqliteWriter:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             del self._after[acts:]
+            self._rolled_back()
             raise
 
     def _sync(self, durable: bool) -> None:
@@ -320,7 +354,7 @@ class SqliteWriter:
 
     def _resolve(self, group: list[Operation[Any]], acts: list[Callable[[], object]]) -> None:
         self._outstanding -= len(group)
-        if not self._outstanding and self._release is not None:
+        if group and not self._outstanding and self._release is not None:
             self._release()
         for act in acts:
             act()

@@ -17,18 +17,22 @@ REDRIVE_SECONDS_MAX: Final = 60
 """The longest redrive that a request waits for; a longer one belongs to `postroom dlq redrive`."""
 
 
+def _about(description: str, longest: int) -> msgspec.Meta:
+    return msgspec.Meta(description=description, min_length=1, max_length=longest)
+
+
 class RedriveRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Which dead letters to bring back, and how; every condition that is given must hold."""
 
-    to: Annotated[str, msgspec.Meta(min_length=1, max_length=63)] | None = None
-    """The queue they go to; by default each to the one it failed on."""
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
-    """A part of their reason, upper and lower case alike."""
-    ids: Annotated[list[str], msgspec.Meta(min_length=1, max_length=REDRIVE_IDS_MAX)] | None = None
-    dry_run: bool = False
-    """Only tell what would be done."""
-    rate: Annotated[float, msgspec.Meta(gt=0, le=10_000)] | None = None
-    """Messages a second, at most."""
+    to: (
+        Annotated[str, _about("The queue they go to; by default each to the one it failed on.", 63)] | None
+    ) = None
+    reason: Annotated[str, _about("A part of their reason, upper and lower case alike.", 200)] | None = None
+    ids: Annotated[list[str], _about("Only these messages.", REDRIVE_IDS_MAX)] | None = None
+    dry_run: Annotated[bool, msgspec.Meta(description="Only tell what would be done.")] = False
+    rate: (
+        Annotated[float, msgspec.Meta(gt=0, le=10_000, description="Messages a second, at most.")] | None
+    ) = None
 
 
 class RedriveAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -30,6 +30,9 @@ DESCRIPTION: Final = (
 )
 SECURITY: Final[list[dict[str, list[str]]]] = [{"bearer": []}]
 
+STATUS_NAMESPACE: Final = "status."
+"""Keeps the workers' models from taking the names of ours."""
+
 TOO_LARGE: Final = "The body is over 256 KiB, or a job over 128,000 bytes."
 ENQUEUE_PROBLEMS: Final[Mapping[str, str]] = {
     "400": "The body is not JSON.",
@@ -94,6 +97,8 @@ def completed(schema: Mapping[str, Any], services: WebServices) -> dict[str, Any
         components.update(_components(model))
     for path, operation in _operations(document):
         _add_problems(operation, admission=path not in OPEN_PATHS)
+        for parameter in operation.get("parameters", ()):
+            _plain(parameter)
         if path not in OPEN_PATHS and not services.local:
             operation["security"] = SECURITY
     if not services.local:
@@ -125,6 +130,14 @@ def _add_problems(operation: dict[str, Any], *, admission: bool) -> None:
         }
 
 
+def _plain(parameter: dict[str, Any]) -> None:
+    """A parameter that may be left out is not one that may be null, as Litestar has it."""
+    schema = parameter["schema"]
+    for alternative in schema.pop("oneOf", ()):
+        if alternative != {"type": "null"}:
+            parameter["schema"] = {**alternative, **schema}
+
+
 def _describe_enqueueing(paths: Mapping[str, Any]) -> None:
     job = {"$ref": PREFIX + "Job"}
     batch = {
@@ -154,11 +167,11 @@ def _describe_status(item: Mapping[str, Any], services: WebServices, components:
     """The model of the status report is what its reader says it returns."""
     model = typing.get_type_hints(services.status).get("return")
     if isinstance(model, type) and issubclass(model, msgspec.Struct):
-        components.update(_components(model))
+        components.update(_components(model, STATUS_NAMESPACE))
         content = item["get"]["responses"]["200"]["content"]["application/json"]
-        content["schema"] = {"$ref": PREFIX + model.__name__}
+        content["schema"] = {"$ref": PREFIX + STATUS_NAMESPACE + model.__name__}
 
 
-def _components(model: type[msgspec.Struct]) -> dict[str, Any]:
-    _, parts = msgspec.json.schema_components([model], ref_template=PREFIX + "{name}")
-    return dict(parts)
+def _components(model: type[msgspec.Struct], namespace: str = "") -> dict[str, Any]:
+    _, parts = msgspec.json.schema_components([model], ref_template=f"{PREFIX}{namespace}{{name}}")
+    return {namespace + name: part for name, part in parts.items()}
