@@ -43,15 +43,6 @@ class Counts(NamedTuple):
     failed: int
 
 
-class Delivered(NamedTuple):
-    """What one run came to, in emails a second."""
-
-    whole: float
-    """From the first enqueue request until every job was seen completed."""
-    sending: float
-    """From the first completed job seen until all were."""
-
-
 @contextlib.contextmanager
 def up(parent: Path, smtp_port: int) -> Iterator[Service]:
     """The service on a new database for the length of a block."""
@@ -63,10 +54,11 @@ def up(parent: Path, smtp_port: int) -> Iterator[Service]:
             yield Service(process, port)
 
 
-def deliver(service: Service, first: int, count: int) -> Delivered:
-    """Enqueue the jobs from number `first` on, and watch until all are completed.
+def deliver(service: Service, first: int, count: int) -> float:
+    """Enqueue the jobs from number `first` on, and watch until all are completed; emails a second.
 
-    The service counts its jobs anew only every so often, so the end is seen late rather than early: against us.
+    The time begins with the first request. The service counts its jobs anew only every so often, so the end is
+    seen late rather than early: against us.
     """
     before = counts(service)
     started = time.perf_counter()
@@ -76,24 +68,22 @@ def deliver(service: Service, first: int, count: int) -> Delivered:
             for number in range(start, min(start + BATCH, first + count))
         ]
         post(service.port, BATCH_PATH, {"jobs": batch}, service.process)
-    seen: list[tuple[float, int]] = []
-    while not seen or seen[-1][1] < count:
+    done, moved = 0, time.perf_counter()
+    while True:
         service.process.check()
         now = counts(service)
+        moment = time.perf_counter()
         if now.failed > before.failed:
             raise spawn.BenchFailed(f"{now.failed - before.failed} emails failed\n{service.process.tail()}")
-        done = now.completed - before.completed
-        if done and (not seen or done > seen[-1][1]):
-            seen.append((time.perf_counter(), done))
-        if time.perf_counter() - (seen[-1][0] if seen else started) > STALL_SECONDS:
+        if now.completed - before.completed >= count:
+            return count / (moment - started)
+        if now.completed - before.completed > done:
+            done, moved = now.completed - before.completed, moment
+        if moment - moved > STALL_SECONDS:
             raise spawn.BenchFailed(
                 f"{done} of {count} emails completed, and no more in {STALL_SECONDS:g} s\n{service.process.tail()}"
             )
         time.sleep(LOOK_SECONDS)
-    (begun, had), (ended, _) = seen[0], seen[-1]
-    whole = count / (ended - started)
-    # Seen all at once: there is no more to know than the whole.
-    return Delivered(whole, (count - had) / (ended - begun) if ended > begun else whole)
 
 
 def counts(service: Service) -> Counts:

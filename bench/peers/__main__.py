@@ -90,8 +90,8 @@ def measure(folder: Path, peers: list[Listed], *, rounds: int, seconds: float, p
     summaries = {name: summarise(found) for name, found in results.items() if found}
     rows = [_row(one, summaries.get(one.name)) for one in peers]
     notes = [
-        f"{jobs.JOB_BYTES}-byte jobs, no-op handler, one producer and one worker process; rounds of all "
-        f"peers in turn: {rounds}, medians. Each enqueued for {seconds:g} s one by one and {seconds:g} s in bulk; all of that "
+        f"{jobs.JOB_BYTES}-byte jobs, no-op handler, one producer and one worker process; rounds of all peers in "
+        f"turn: {rounds}, medians. Each enqueued for {seconds:g} s one by one and {seconds:g} s in bulk; all of that "
         f"was drained, from the first job to the last; {probes} probes, {peer.PAUSE_SECONDS[0] * 1000:g} to "
         f"{peer.PAUSE_SECONDS[1] * 1000:g} ms apart, from just before the enqueueing to the handler's start.",
         *_losses(summaries),

@@ -60,6 +60,12 @@ class Child:
             f"{self.name} ended with {self._process.returncode} before it said {words}\n{self.last_words()}"
         )
 
+    async def hear_events(self, *names: str) -> None:
+        """Listen until it has announced each of these events, in whatever order."""
+        missing = set(names)
+        while missing:
+            missing.discard((await self.hear("event")).removeprefix("event "))
+
     async def tell(self, line: str) -> None:
         """Write a line to its stdin."""
         assert self._process.stdin is not None
@@ -141,6 +147,7 @@ class Children:
         """Run `programs/<program>.py` with a configuration; it need not be ready yet."""
         name = name or program
         stderr = self._folder / f"{name}-{len(self._all)}.stderr"
+        inherited = os.environ.get("PYTHONPATH")
         told = {"name": name, "ledgers": os.fspath(self._ledgers), **config}
         with stderr.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
@@ -152,7 +159,7 @@ class Children:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
-                env={**os.environ, "PYTHONPATH": os.fspath(TESTS)},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (os.fspath(TESTS), inherited)))},
                 cwd=self._folder,
             )
         child = Child(name, process, self.ledger, stderr)

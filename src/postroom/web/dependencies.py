@@ -1,16 +1,17 @@
 """What Litestar hands to handlers, and what they ask of a request."""
 
-from typing import Annotated, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from litestar import Request
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 
 from postroom.web.asgi import Receive
 from postroom.web.auth import Identity
 from postroom.web.bodies import read_body
 from postroom.web.services import WebServices
 
-Services: TypeAlias = Annotated[WebServices, Dependency(skip_validation=True)]
+Services: TypeAlias = NamedDependency[SkipValidation[WebServices]]
 """The parameter `services` of a handler; provided once, in `app`."""
 
 Asked: TypeAlias = Request[Identity, Any, Any]

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 from litestar import get
+from litestar.params import FromPath
 
 from postroom.kit.clock import to_datetime
 from postroom.web.dependencies import Services
@@ -30,7 +31,7 @@ class ExportView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 @get("/api/exports/{export_id:str}", operation_id="getExport", tags=["exports"], summary="Where an export is")
-async def get_export(export_id: str, services: Services) -> ExportView:
+async def get_export(export_id: FromPath[str], services: Services) -> ExportView:
     """The export's status, by the exportId it was enqueued with."""
     row = await services.store.read(lambda transaction: transaction.one("find_export", id=export_id))
     if row is None:

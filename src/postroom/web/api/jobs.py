@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 
 from postroom.jobs import JobState
 from postroom.kit.clock import to_datetime
@@ -72,13 +72,16 @@ class JobPage(msgspec.Struct, frozen=True):
 async def list_jobs(
     services: Services,
     status: Annotated[
-        str | None, Parameter(description="Only jobs in this state.", schema_extra={"enum": list(STATES)})
+        str | None,
+        QueryParameter(description="Only jobs in this state.", schema_extra={"enum": list(STATES)}),
     ] = None,
-    job_type: Annotated[str | None, Parameter(query="type", description="Only jobs of this type.")] = None,
-    before: Annotated[str | None, Parameter(description="The `next` of an earlier page.")] = None,
+    job_type: Annotated[
+        str | None, QueryParameter(name="type", description="Only jobs of this type.")
+    ] = None,
+    before: Annotated[str | None, QueryParameter(description="The `next` of an earlier page.")] = None,
     limit: Annotated[
         str | None,
-        Parameter(
+        QueryParameter(
             description=f"How many: 1 to {LIMIT_MAX}, by default {LIMIT_DEFAULT}.",
             schema_extra={"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},
         ),
@@ -101,7 +104,7 @@ async def list_jobs(
 
 
 @get("/api/jobs/{job_id:str}", operation_id="getJob", tags=["jobs"], summary="One job and its attempts")
-async def get_job(job_id: str, services: Services) -> JobHistory:
+async def get_job(job_id: FromPath[str], services: Services) -> JobHistory:
     """The job's record and the history of its attempts."""
 
     def look(transaction: StoreTransaction) -> JobHistory | None:

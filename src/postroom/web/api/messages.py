@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 from litestar import get
+from litestar.params import FromPath
 
 from postroom.kit.clock import to_datetime
 from postroom.kit.redact import mask
@@ -35,7 +36,7 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     tags=["messages"],
     summary="Where a message is",
 )
-async def get_message(message_id: str, services: Services) -> MessageView:
+async def get_message(message_id: FromPath[str], services: Services) -> MessageView:
     """The message's status, by the messageId it was enqueued with."""
     row = await services.store.read(lambda transaction: transaction.one("find_message", id=message_id))
     if row is None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 
 from postroom.audit import record
 from postroom.kit.clock import to_datetime
@@ -93,7 +93,7 @@ async def list_queues(services: Services) -> QueueList:
 
 
 @get("/api/queues/{name:str}", guards=GUARDS, operation_id="getQueue", tags=TAGS, summary="One queue")
-async def get_queue(name: str, services: Services) -> QueueDetails:
+async def get_queue(name: FromPath[str], services: Services) -> QueueDetails:
     """A queue, what waits in it, and its settings."""
     return await _details(services, name)
 
@@ -102,7 +102,7 @@ async def get_queue(name: str, services: Services) -> QueueDetails:
     "/api/queues/{name:str}/pause",
     guards=GUARDS, status_code=200, operation_id="pauseQueue", tags=TAGS, summary="Stop delivery",
 )  # fmt: skip
-async def pause_queue(name: str, request: Asked, services: Services) -> QueueDetails:
+async def pause_queue(name: FromPath[str], request: Asked, services: Services) -> QueueDetails:
     """Stop delivery in every process and over restarts; sending goes on."""
     await audit(services, request, "queue.paused", await known(services, name))
     await services.queues[name].pause()
@@ -113,7 +113,7 @@ async def pause_queue(name: str, request: Asked, services: Services) -> QueueDet
     "/api/queues/{name:str}/resume",
     guards=GUARDS, status_code=200, operation_id="resumeQueue", tags=TAGS, summary="Continue delivery",
 )  # fmt: skip
-async def resume_queue(name: str, request: Asked, services: Services) -> QueueDetails:
+async def resume_queue(name: FromPath[str], request: Asked, services: Services) -> QueueDetails:
     """Continue delivery."""
     await audit(services, request, "queue.resumed", await known(services, name))
     await services.queues[name].resume()
@@ -125,11 +125,11 @@ async def resume_queue(name: str, request: Asked, services: Services) -> QueueDe
     guards=GUARDS, operation_id="peekQueue", tags=TAGS, summary="Look at the next messages",
 )  # fmt: skip
 async def peek_queue(
-    name: str,
+    name: FromPath[str],
     services: Services,
     limit: Annotated[
         str | None,
-        Parameter(
+        QueryParameter(
             description=f"How many: 1 to {LIMIT_MAX}, by default {LIMIT_DEFAULT}.",
             schema_extra={"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},
         ),

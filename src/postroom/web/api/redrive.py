@@ -4,6 +4,7 @@ from typing import Annotated, Final
 
 import msgspec
 from litestar import post
+from litestar.params import FromPath
 
 from postroom.queues import Filter
 from postroom.web.api.queues import GUARDS, TAGS, audit, known
@@ -54,7 +55,7 @@ _redrive_request = msgspec.json.Decoder(RedriveRequest)
     REDRIVE,
     guards=GUARDS, status_code=200, operation_id="redriveQueue", tags=TAGS, summary="Bring dead letters back",
 )  # fmt: skip
-async def redrive_queue(name: str, request: Asked, services: Services) -> RedriveAnswer:
+async def redrive_queue(name: FromPath[str], request: Asked, services: Services) -> RedriveAnswer:
     """Move dead letters back to the queues they failed on (or to `to`), their attempts starting again.
 
     The answer comes when it is done; a redrive that would take longer than a minute at its `rate` is refused.

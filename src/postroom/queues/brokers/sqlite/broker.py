@@ -103,10 +103,16 @@ class SqliteBroker:
 
     def __init__(self, path: Path, context: BrokerContext) -> None:
         self.path = path.absolute()
-        self.writer = SqliteWriter(self.path, context.clock, translate=_translate, closed=QueueClosed)
         self._clock = context.clock
         self._events = context.events
         self._catalogue = Catalogue(context.clock, context.create_queues)
+        self.writer = SqliteWriter(
+            self.path,
+            context.clock,
+            translate=_translate,
+            closed=QueueClosed,
+            rolled_back=self._catalogue.forget,
+        )
         self._signals = Signals(context.clock)
         self._reading: ThreadPoolExecutor | None = None
         self._looking: asyncio.TimerHandle | None = None

@@ -61,6 +61,10 @@ class Catalogue:
         self._stamp_us = self.now_us() + 1
         return self._stamp_us
 
+    def forget(self) -> None:
+        """After a rollback: what was read in that transaction, a queue made in it above all, may not be in the file."""
+        self.stale = True
+
     def refresh(self, connection: sqlite3.Connection) -> None:
         """Read the queues again if they may have changed."""
         (version,) = connection.execute("PRAGMA data_version").fetchone()
@@ -74,6 +78,8 @@ class Catalogue:
 
     def queue(self, connection: sqlite3.Connection, name: str, *, create: bool = False) -> QueueRow:
         """The queue of that name; raises QueueNotFound unless it may be created."""
+        if self.stale:
+            self.refresh(connection)
         row = self._by_name.get(name)
         if row is None:
             self.stale = True
@@ -92,7 +98,7 @@ class Catalogue:
             SQL.create_queue,
             {"name": name, "now_us": self.clock.now_us(), "options": msgspec.json.encode(options).decode()},
         ).rowcount
-        # Not put into the cache: the group may be rolled back. The next look reads the file.
+        # Read from the file by the next look; should the group be rolled back, `forget` has it read again.
         self.stale = True
         return made == 1
 

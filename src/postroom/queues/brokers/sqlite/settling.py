@@ -52,6 +52,8 @@ class Settle(Operation[Sequence[Leased]]):
                 _together(connection, neighbours)
             except _LeaseLost:
                 connection.execute("ROLLBACK TO settle")
+                # A dead-letter queue made in there is gone again, and its number may become another's.
+                operations[0].catalogue.forget()
                 slow += neighbours
             connection.execute("RELEASE settle")
         for operation in slow:
