@@ -68,7 +68,7 @@ async def test_pool_is_bounded(open_provider: OpenProvider) -> None:
     ("recipient", "expected"),
     [
         ("bounce@example.com", (Verdict.REJECTED_PERMANENT, "550 5.1.1", True)),
-        ("greylist@example.com", (Verdict.REJECTED_TEMPORARY, "451 4.3.0", False)),
+        ("greylist@example.com", (Verdict.REJECTED_TEMPORARY, "451 4.7.1", False)),
         ("temporary@example.com", (Verdict.REJECTED_TEMPORARY, "451 4.3.0", False)),
     ],
     ids=["bounce", "greylist", "temporary"],
@@ -351,3 +351,13 @@ async def test_missing_authority_is_found_when_opening(open_provider: OpenProvid
     """A wrong path is an error of configuration, not of a message."""
     with pytest.raises(ConfigurationError, match="ca_file"):
         await open_provider(1, "ca_file=/nowhere/ca.pem")
+
+
+async def test_greylist_convention_holds_once(open_provider: OpenProvider) -> None:
+    """As with a real greylist, the second try of the same recipient is taken."""
+    async with Mailbox() as mailbox:
+        provider = await open_provider(mailbox.port)
+
+        outcomes = [await provider.send(an_email("greylist@example.com")) for _ in range(2)]
+
+        assert [outcome.verdict for outcome in outcomes] == [Verdict.REJECTED_TEMPORARY, Verdict.ACCEPTED]

@@ -124,3 +124,21 @@ def _set_schema(file: Path, component: str, version: int) -> None:
         connection.execute(
             "UPDATE postroom_schema SET version = ? WHERE component = ?", (version, component)
         )
+
+
+async def test_tables_of_another_application_are_told_and_left_alone(place: Path) -> None:
+    """A database in which `jobs` is somebody else's is an error that names the table; theirs stays as it is."""
+    file = place / "q.db"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE jobs (title TEXT)")
+        connection.execute("INSERT INTO jobs VALUES ('nurse')")
+    settings = load({"POSTROOM_DATABASE_URL": f"sqlite:///{file}"}, folder=place).settings
+
+    with pytest.raises(BrokerError, match=r"q\.db: table jobs already exists"):
+        async with open_application(settings, consume=False):
+            pass
+
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT * FROM jobs").fetchall() == [("nurse",)]
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    assert "messages" not in tables

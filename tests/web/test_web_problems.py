@@ -9,7 +9,14 @@ import pytest
 from web_support import CANARY, CURL_BODY, LITESTAR, THIN, Api, FailingLedger, an_email, errors_of
 
 from postroom.jobs import JobProducer
-from postroom.queues import BrokerError, BrokerUnavailable, ConfigurationError, QueueClosed, QueuePaused, StorageFull
+from postroom.queues import (
+    BrokerError,
+    BrokerUnavailable,
+    ConfigurationError,
+    QueueClosed,
+    QueuePaused,
+    StorageFull,
+)
 from postroom.web.bodies import BODY_BYTES_MAX
 from postroom.web.events import RequestFailed
 from postroom.web.problems import Refusal, problem_of
@@ -40,7 +47,11 @@ WRONG: dict[str, tuple[object, int, set[str]]] = {
     "phone": ({"type": "sms_send", "messageId": "m", "recipient": CANARY, "content": CANARY}, 422, {"recipient"}),
     "date": ({"type": "cleanup", "target": "temp_files", "olderThan": CANARY}, 422, {"olderThan"}),
     "future": ({"type": "cleanup", "target": "temp_files", "olderThan": "2099-01-01"}, 422, {"olderThan"}),
-    "job-too-large": (an_email(content='"' + CANARY * 5, subject="s", x=CANARY) | {"x": "y" * 1}, 422, {"x"}),
+    "filters-too-large": (
+        {"type": "export_generation", "exportId": "e", "userId": "u", "format": "csv", "filters": {"a": CANARY * 20_000}},
+        413,
+        {"$"},
+    ),
     "escapes-too-large": (an_email(content='"' * 70_000), 413, {"$"}),
     "body-too-large": (b" " * BODY_BYTES_MAX + CURL_BODY.encode(), 413, set()),
 }

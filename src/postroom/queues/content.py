@@ -58,6 +58,17 @@ def decode(data: bytes, content_type: str) -> Any:
     raise unsupported(content_type)
 
 
+def decode_or_raw(data: bytes, content_type: str) -> Any:
+    """The body as it was sent, or its bytes as they are stored where they do not fit their content type.
+
+    For looking at many messages at once: one that somebody else broke must not hide the others.
+    """
+    try:
+        return decode(data, content_type)
+    except (ValueError, RecursionError, ContentTypeError):
+        return data
+
+
 def unsupported(content_type: object) -> ContentTypeError:
     """The error for a content type that is not one of ours."""
     if content_type == "v8":

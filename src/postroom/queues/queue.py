@@ -63,6 +63,7 @@ class PeekedMessage(Discreet, frozen=True, kw_only=True):
     id: str
     timestamp: datetime
     body: Any
+    """Bytes as they are stored where they do not fit the content type."""
     content_type: str
     attempts: int
     """Deliveries so far."""
@@ -81,6 +82,7 @@ class PulledMessage(Discreet, frozen=True, kw_only=True):
     lease_id: str
     timestamp: datetime
     body: Any
+    """Bytes as they are stored where they do not fit the content type."""
     content_type: str
     attempts: int
     priority: str
@@ -342,7 +344,7 @@ def peeked(one: Browsed) -> PeekedMessage:
     """The outside of a browsed message."""
     # fmt: off
     return PeekedMessage(
-        id=one.id, timestamp=to_datetime(one.sent_us), body=content.decode(one.body, one.content_type),
+        id=one.id, timestamp=to_datetime(one.sent_us), body=content.decode_or_raw(one.body, one.content_type),
         content_type=one.content_type, attempts=one.attempts, priority=PRIORITY_NAMES[one.priority],
         available_at=to_datetime(one.due_us), in_flight=one.leased, dead_lettered=read_metadata(one.meta).dead,
     )
@@ -382,7 +384,7 @@ def _pulled(one: Leased) -> PulledMessage:
     # fmt: off
     return PulledMessage(
         id=one.id, lease_id=make_lease_id(one), timestamp=to_datetime(one.sent_us),
-        body=content.decode(one.body, one.content_type), content_type=one.content_type, attempts=one.attempts,
+        body=content.decode_or_raw(one.body, one.content_type), content_type=one.content_type, attempts=one.attempts,
         priority=PRIORITY_NAMES[one.priority], dead_lettered=read_metadata(one.meta).dead,
     )
     # fmt: on

@@ -44,9 +44,9 @@ async def read_body(receive: Receive, declared: bytes | None = None) -> bytes:
 
 
 def decode_body(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
-    """A request's JSON as its model; an empty body is an empty object. Raises Refusal without a value in it."""
+    """A request's JSON as its model. Raises Refusal without a value in it."""
     try:
-        return decoder.decode(body or b"{}")
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         located = _LOCATED.fullmatch(str(error))
         text, path = located.groups() if located else (str(error), "")

@@ -3,8 +3,8 @@
 Some recipients behave by convention, whatever the domain, so that a demo can show every ending:
 
     bounce@            550 5.1.1  no such mailbox
-    greylist@          451 4.3.0  try again later
     temporary@         451 4.3.0  try again later
+    greylist@          451 4.7.1  the first time, then taken
 """
 
 from collections import deque
@@ -13,10 +13,12 @@ from typing import Final
 
 CONVENTIONS: Final = {
     "bounce": "550 5.1.1 no such mailbox",
-    "greylist": "451 4.3.0 try again later",
     "temporary": "451 4.3.0 try again later",
+    "greylist": "451 4.7.1 greylisted, try again later",
 }
 """What a recipient's local part asks for."""
+GREYLIST: Final = "greylist"
+"""The local part whose convention holds for the first time only, as with a real greylist."""
 
 ACCEPT: Final = "accept"
 DROP_AT_RCPT: Final = "drop-at-rcpt"
@@ -34,6 +36,7 @@ class Script:
 
     def __init__(self) -> None:
         self._answers: dict[str | None, deque[str]] = {}
+        self._known: set[str] = set()
 
     def add(self, recipient: str | None, replies: Iterable[str]) -> None:
         """Append answers for a recipient, or for anyone with None; see `Mailbox.script`."""
@@ -52,4 +55,8 @@ class Script:
         for key in (recipient, None):
             if self._answers.get(key):
                 return self._answers[key].popleft()
-        return CONVENTIONS.get(recipient.rpartition("@")[0].lower(), ACCEPT)
+        local = recipient.rpartition("@")[0].lower()
+        if local == GREYLIST and recipient in self._known:
+            return ACCEPT
+        self._known.add(recipient)
+        return CONVENTIONS.get(local, ACCEPT)

@@ -244,7 +244,9 @@ class SqliteWriter:
             refused = self._take() if waited >= BUSY_SECONDS else []
         for operation in refused:
             operation.error = self._in_callers_words(
-                StoreBusy(f"{self.path.name}: another process has held the turn to write for {BUSY_SECONDS:g} s")
+                StoreBusy(
+                    f"{self.path.name}: another process has held the turn to write for {BUSY_SECONDS:g} s"
+                )
             )
         self._resolve(refused, [])
         if self._outstanding:

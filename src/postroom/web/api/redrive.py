@@ -60,7 +60,7 @@ async def redrive_queue(name: FromPath[str], request: Asked, services: Services)
 
     The answer comes when it is done; a redrive that would take longer than a minute at its `rate` is refused.
     """
-    wanted = decode_body(await body_of(request), _redrive_request)
+    wanted = decode_body(await body_of(request) or b"{}", _redrive_request)
     queue = services.queues[await known(services, name)]
     if wanted.to is not None and wanted.to not in await services.queues.names():
         raise _invalid("to", "must be the name of a queue there is")

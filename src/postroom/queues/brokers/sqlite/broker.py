@@ -67,6 +67,9 @@ CAPABILITIES = Capabilities(
     delay_seconds_max=None,
 )
 
+SCHEMA_VERSION = 1
+"""Of `schema.sql`. A file with a later one was made by a newer Postroom and is not touched."""
+
 LOOK_SECONDS = 0.5
 """How often a process with idle consumers looks whether the file changed, should a wake-up have been lost.
 Real seconds, also under a virtual clock: it is patience, not schedule."""
@@ -123,10 +126,12 @@ class SqliteBroker:
         """Open or make the file and its tables."""
         try:
             await self.writer.open(self._heard)
-            await self.writer.call(_make_schema)
+            await self.writer.call(partial(_make_schema, self.path.name))
             self._reader = connect_reader(self.path)
-        except StoreFailed as error:
+        except (StoreFailed, BrokerError) as error:
             await self.writer.close()
+            if isinstance(error, StorageFull | BrokerUnavailable):
+                raise
             raise BrokerUnavailable(str(error)) from error
         except BaseException:
             await self.writer.close()
@@ -347,7 +352,15 @@ class SqliteBroker:
         task.add_done_callback(self._watching.discard)
 
 
-def _make_schema(connection: sqlite3.Connection) -> None:
+def _make_schema(name: str, connection: sqlite3.Connection) -> None:
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'postroom_schema'").fetchone():
+        found = connection.execute(
+            "SELECT version FROM postroom_schema WHERE component = 'queues'"
+        ).fetchone()
+        if found is not None and found[0] > SCHEMA_VERSION:
+            raise StoreFailed(
+                f"{name} has queue schema {found[0]}, this Postroom knows up to {SCHEMA_VERSION}; upgrade Postroom"
+            )
     schema: Iterable[str] = load("postroom.queues.brokers", "sqlite").schema.split(";\n")
     for statement in schema:
         connection.execute(statement)

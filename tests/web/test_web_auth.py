@@ -1,0 +1,215 @@
+"""Who gets in: this machine's user locally, tokens with roles elsewhere (web/auth.py)."""
+
+from typing import Any
+
+import pytest
+from web_support import CURL_BODY, LITESTAR, OPERATOR_TOKEN, PRODUCER_TOKEN, THIN, Api
+
+from postroom.store import StoreTransaction
+from postroom.web import Token
+from postroom.web.auth import is_loopback
+from postroom.web.events import RequestDenied
+
+PRODUCERS_TOO = [
+    ("POST", THIN), ("POST", LITESTAR), ("POST", "/api/enqueue-batch"), ("GET", "/api/jobs"),
+    ("GET", "/api/jobs/nope"), ("GET", "/api/messages/nope"), ("GET", "/api/exports/nope"), ("GET", "/schema"),
+    ("GET", "/schema/openapi.json"), ("GET", "/nope"), ("PUT", THIN),
+]  # fmt: skip
+OPERATORS_ONLY = [
+    ("GET", "/debug/queue-status"), ("GET", "/debug/enqueue-test"), ("GET", "/debug/enqueue"), ("GET", "/api/queues"),
+    ("GET", "/api/queues/dlq"), ("GET", "/api/queues/dlq/peek"), ("POST", "/api/queues/dlq/pause"),
+    ("POST", "/api/queues/dlq/resume"), ("POST", "/api/queues/dlq/redrive"),
+]  # fmt: skip
+EVERYBODY = [("GET", "/health"), ("GET", "/ready")]
+
+
+def named(cases: list[tuple[str, str]]) -> Any:
+    return pytest.mark.parametrize(("method", "path"), cases, ids=[" ".join(case) for case in cases])
+
+
+@named(PRODUCERS_TOO + OPERATORS_ONLY)
+async def test_without_a_token_nobody_gets_in(production: Api, method: str, path: str) -> None:
+    """401 with a challenge, also for paths there are not; loopback changes nothing."""
+    response = await production(method, path)
+
+    assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+@named(PRODUCERS_TOO)
+@pytest.mark.parametrize("token", [PRODUCER_TOKEN, OPERATOR_TOKEN], ids=["producer", "operator"])
+async def test_both_roles_enqueue_and_look_up(production: Api, method: str, path: str, token: str) -> None:
+    """Whatever the answer is, it is not about who asks."""
+    response = await production(method, path, token=token, peer="203.0.113.7")
+
+    assert response.status_code not in (401, 403, 500)
+
+
+@named(OPERATORS_ONLY)
+async def test_only_operators_operate(production: Api, method: str, path: str) -> None:
+    """A producer's token is known and does not suffice: 403; an operator's does."""
+    refused = await production(method, path, token=PRODUCER_TOKEN)
+    allowed = await production(method, path, token=OPERATOR_TOKEN)
+
+    assert (refused.status_code, allowed.status_code // 100) == (403, 2)
+    assert "insufficient_scope" in refused.headers["www-authenticate"]
+
+
+@named(EVERYBODY)
+async def test_health_needs_no_token(production: Api, method: str, path: str) -> None:
+    """A load balancer has none; it learns no details."""
+    response = await production(method, path, peer="203.0.113.7", headers={"Host": "10.0.0.7"})
+
+    assert response.status_code == 200
+    assert list(response.json()) == ["status"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Bearer",
+        "Bearer ",
+        f"Bearer {PRODUCER_TOKEN}x",
+        f"Bearer {PRODUCER_TOKEN[:-1]}",
+        f"Basic {PRODUCER_TOKEN}",
+        PRODUCER_TOKEN,
+        f"Bearer {PRODUCER_TOKEN} {OPERATOR_TOKEN}",
+        f"Bearer {'x' * 2000}",
+    ],
+    ids=["bare", "empty", "longer", "shorter", "basic", "no-scheme", "two", "endless"],
+)
+async def test_what_is_no_known_token_is_refused(production: Api, value: str) -> None:
+    """401, with the standard's word for it."""
+    response = await production.post(THIN, CURL_BODY, headers={"Authorization": value})
+
+    assert (response.status_code, response.headers["www-authenticate"]) == (401, 'Bearer error="invalid_token"')
+    assert PRODUCER_TOKEN[:-1] not in response.text
+
+
+async def test_scheme_is_read_in_any_case(production: Api) -> None:
+    """RFC 9110: the scheme is case-insensitive."""
+    response = await production.post(THIN, CURL_BODY, headers={"Authorization": f"bearer {PRODUCER_TOKEN}"})
+
+    assert response.status_code == 202
+
+
+async def test_environment_without_tokens_lets_nobody_in(production: Api) -> None:
+    """Nothing configured is nothing allowed."""
+    closed = Api(production.app, tokens=[])
+
+    assert (await closed.get("/api/jobs", token=OPERATOR_TOKEN)).status_code == 401
+
+
+async def test_token_s_owner_is_the_actor(production: Api) -> None:
+    """The audit trail names who enqueued and who operated."""
+    await production.post(THIN, CURL_BODY, token=PRODUCER_TOKEN)
+    await production.post(LITESTAR, CURL_BODY.replace("test-123", "test-124"), token=OPERATOR_TOKEN)
+    await production.post("/api/queues/dlq/pause", token=OPERATOR_TOKEN)
+
+    def look(transaction: StoreTransaction) -> list[tuple[str, str]]:
+        values = {"after": 0, "last": 99, "from_us": 0, "until_us": 1 << 62, "actor": None, "action": None, "limit": 9}
+        return [(row["actor"], row["action"]) for row in transaction.all("export_audit", **values)]
+
+    assert await production.app.store.read(look) == [
+        ("shop", "job.enqueued"),
+        ("anna", "job.enqueued"),
+        ("anna", "queue.paused"),
+    ]
+
+
+async def test_refusals_are_announced_without_secrets(production: Api) -> None:
+    """An operator sees them by reason; neither the token nor the path is in the event."""
+    await production.get("/api/jobs?type=secret", token="s" * 40)
+    await production.get("/api/queues", token=PRODUCER_TOKEN)
+
+    events = [one for one in production.announced if isinstance(one, RequestDenied)]
+    assert [event.status for event in events] == [401, 403]
+    assert "s" * 40 not in repr(events)
+    assert "secret" not in repr(events)
+
+
+# The local environment.
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("host", ["localhost:5173", "LOCALHOST", "127.0.0.1:80", "[::1]:5173"])
+async def test_this_machine_s_user_needs_no_token(api: Api, peer: str, host: str) -> None:
+    """Whatever it calls itself."""
+    assert (await api.get("/debug/queue-status", peer=peer, headers={"Host": host})).status_code == 200
+
+
+STRANGERS: dict[str, dict[str, Any]] = {
+    "other-machine": {"peer": "192.168.1.20"},
+    "other-machine-6": {"peer": "2001:db8::1"},
+    "mapped": {"peer": "::ffff:192.168.1.20"},
+    "no-address": {"peer": "unix"},
+    "rebound-name": {"headers": {"Host": "evil.example:5173"}},
+    "name-ending-alike": {"headers": {"Host": "localhost.evil.example"}},
+    "name-beginning-alike": {"headers": {"Host": "evil-localhost"}},
+    "no-name": {"headers": {"Host": ""}},
+    "other-site": {"headers": {"Origin": "https://evil.example"}},
+    "other-port": {"headers": {"Origin": "http://localhost:3000"}},
+    "other-scheme": {"headers": {"Origin": "https://localhost:5173"}},
+    "hidden-site": {"headers": {"Origin": "null"}},
+    "image-of-other-site": {"headers": {"Sec-Fetch-Site": "cross-site"}},
+    "image-of-other-port": {"headers": {"Sec-Fetch-Site": "same-site"}},
+    "proxied": {"headers": {"X-Forwarded-For": "203.0.113.7"}},
+    "proxied-standard": {"headers": {"Forwarded": "for=203.0.113.7"}},
+}
+
+
+@pytest.mark.parametrize("path", [THIN, "/debug/enqueue-test", "/schema"])
+@pytest.mark.parametrize("case", STRANGERS)
+async def test_nobody_else_gets_into_the_local_environment(api: Api, case: str, path: str) -> None:
+    """403 for other machines, other sites in this machine's browser, rebound names and proxies."""
+    method = "POST" if path == THIN else "GET"
+
+    response = await api(method, path, CURL_BODY if path == THIN else None, **STRANGERS[case])
+
+    assert (response.status_code, response.json()["type"]) == (403, "urn:postroom:problem:forbidden")
+    assert "evil" not in response.text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "http://localhost:5173"}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}],
+    ids=["origin", "same-origin", "address-bar"],
+)
+async def test_own_pages_get_in(api: Api, headers: dict[str, str]) -> None:
+    """A page served from here, and what is typed into the address bar."""
+    assert (await api.get("/debug/queue-status", headers=headers)).status_code == 200
+
+
+async def test_two_hosts_are_none(api: Api) -> None:
+    """A second Host header cannot stand behind a good one."""
+    scope = {
+        "type": "http", "method": "GET", "path": "/api/jobs", "raw_path": b"/api/jobs", "query_string": b"",
+        "headers": [(b"host", b"localhost"), (b"host", b"evil.example")], "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 5173), "scheme": "http", "http_version": "1.1", "root_path": "", "state": {},
+    }  # fmt: skip
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await api.asgi(scope, receive, send)
+
+    assert sent[0]["status"] == 403
+
+
+def test_loopback_is_told_from_names() -> None:
+    """Only addresses are addresses."""
+    assert not is_loopback("localhost")
+    assert not is_loopback("")
+
+
+def test_token_keeps_its_secret_and_checks_its_role() -> None:
+    """It is never printed; a role that is none is a mistake in the configuration."""
+    assert "s3cret" not in repr(Token("anna", "operator", "s3cret"))
+    with pytest.raises(ValueError, match="producer, operator"):
+        Token("anna", "admin", "s3cret")
+    with pytest.raises(ValueError, match="empty"):
+        Token("anna", "operator", "")
