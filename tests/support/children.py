@@ -167,7 +167,9 @@ class Children:
         return child
 
     async def close(self) -> None:
-        """End what still runs."""
+        """End what still runs, and show what they complained about should the test have failed."""
         for child in self._all:
             await child.bury()
+            if words := child.last_words():
+                print(f"--- stderr of {child.name}:{child.pid}\n{words}")  # noqa: T201
         self.ledger.close()

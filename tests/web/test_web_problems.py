@@ -233,7 +233,7 @@ async def test_sane_request_id_comes_back(api: Api, given: str) -> None:
     assert (await api.get("/health", headers={"X-Request-Id": given})).headers["x-request-id"] == given
 
 
-@pytest.mark.parametrize("given", ["", "a b", f"{CANARY}@example.com", "x" * 65], ids=["empty", "space", "address", "long"])
+@pytest.mark.parametrize("given", ["", "a b", f"{CANARY}@example.com", "x" * 65], ids=str)
 async def test_strange_request_id_is_replaced(api: Api, given: str) -> None:
     """What could be anything is not echoed."""
     answered = (await api.get("/health", headers={"X-Request-Id": given})).headers["x-request-id"]

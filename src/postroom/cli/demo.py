@@ -186,12 +186,10 @@ def _table(plan: list[Planned], jobs: list[dict[str, Any]]) -> Group:
 
 
 def _happened(job: Mapping[str, Any]) -> str:
-    tries = job.get("attemptHistory") or job.get("history") or []
-    last = next((one for one in reversed(tries) if one.get("reason")), None)
-    reason = job.get("reason") or (last or {}).get("reason")
+    last = next((one for one in reversed(job["history"]) if one["reason"]), None)
     if job["status"] == DONE:
-        return f"at first: {reason}" if reason else ""
-    return reason or ""
+        return f"at first: {last['reason']}" if last is not None else ""
+    return job["reason"] or ""
 
 
 def _show_email(console: Console, folder: Path) -> None:
@@ -215,16 +213,22 @@ def _show_export(console: Console, folder: Path) -> None:
 
 def _show_dead_letter(console: Console, client: httpx.Client, jobs: list[dict[str, Any]]) -> list[str]:
     peeked = client.get("/api/queues/dlq/peek").json()
-    found = [one for one in peeked.get("messages", []) if one.get("deadLettered")]
+    found = [one for one in peeked["messages"] if one["deadLetter"] is not None]
     if not found:
         return ["there is no dead letter"]
-    dead = found[0]["deadLettered"]
-    lines = [f"queue: {dead['queue']}", f"reason: {dead['reason']}"]
-    for one in (dead.get("details") or {}).get("attempts", []):
-        code = one.get("code") or ""
-        lines.append(
-            f"attempt {one['number']} at {one['startedAt']}: {one['outcome']} {code} {one.get('reason') or ''}"
-        )
+    dead = found[0]["deadLetter"]
+    lines = [
+        f"job:     {found[0]['id']} ({found[0]['reference']})",
+        f"failed on: {dead['queue']}",
+        f"reason:  {dead['reason']}",
+    ]
+    history: list[dict[str, Any]] = next(
+        (job["history"] for job in jobs if job["jobId"] == found[0]["id"]), []
+    )
+    lines += [
+        f"attempt {one['number']} at {one['startedAt']}: {one['outcome']}, {one['code']} ({one['reason']})"
+        for one in history
+    ]
     console.print(Panel(Text("\n".join(lines)), title="The dead letter", title_align="left", expand=False))
     return []
 

@@ -108,7 +108,7 @@ def encode(refusal: Refusal, request_id: str) -> bytes:
             status=refusal.kind.status,
             detail=refusal.detail,
             instance=INSTANCE_PREFIX + request_id,
-            errors=refusal.errors,
+            errors=tuple(refusal.errors),
         )
     )
 

@@ -31,7 +31,6 @@ LIMITS: Final[Mapping[type[Job], Mapping[str, Mapping[str, Any]]]] = {
         "messageId": _MESSAGE_ID,
         "recipient": {
             "format": "email",
-            "minLength": 3,
             "maxLength": ADDRESS_CHARS_MAX,
             "description": "One bare address, without a display name.",
         },

@@ -1,0 +1,96 @@
+"""The whole application in one process: enqueues emails through JobProducer and sends them with the Dispatcher.
+
+It can be told to die at a certain point: once that step has done its work and before anybody hears of it.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from postroom.messages import EmailSender, StoreLedger
+from postroom.queues.brokers.sqlite import SqliteBroker
+from postroom.wiring import open_application
+from support.ledger import BEGUN, DONE, Entry
+from support.parent import order, orders, say
+from support.service import an_email, settings_in, smtp_url
+
+ORDER = order()
+STEPS = {
+    "lease": (SqliteBroker, "lease"),
+    "begin": (StoreLedger, "begin"),
+    "send": (EmailSender, "__call__"),
+    "end": (StoreLedger, "end"),
+    "settle": (SqliteBroker, "settle"),
+}
+
+
+def die_after(step: str) -> None:
+    """Replace a step with itself and death; a lease of nothing does not count."""
+    owner, name = STEPS[step]
+    original: Callable[..., Awaitable[Any]] = getattr(owner, name)
+
+    async def then_die(*arguments: Any, **options: Any) -> Any:
+        result = await original(*arguments, **options)
+        if step != "lease" or result.messages:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, name, then_die)
+
+
+async def main() -> None:
+    if "die_after" in ORDER.config:
+        die_after(ORDER["die_after"])
+    settings = settings_in(Path(ORDER["place"]), **ORDER.get("settings", {}))
+    stopped = asyncio.Event()
+    async with open_application(settings, consume=True, smtp_url=smtp_url(ORDER["port"])) as app:
+
+        async def enqueue(references: list[str]) -> None:
+            ledger = ORDER.ledger
+            base = Entry(op="send", queue="jobs", call=ledger.call())
+            facts = {"op": "send", "queue": "jobs", "call": base.call}
+            ledger.write(*[Entry(**facts, step=BEGUN, key=reference) for reference in references])
+            recipient = ORDER.get("recipient", "anna@example.com")
+            answers = await app.producer.enqueue_batch([an_email(one, recipient) for one in references])
+            ledger.write(
+                *[
+                    Entry(**facts, step=DONE, key=reference, id=answer.job_id)
+                    for reference, answer in zip(references, answers, strict=True)
+                ]
+            )
+
+        async def enqueue_all() -> None:
+            # What an earlier life of this process began and never saw answered comes first: senders repeat themselves.
+            await asyncio.gather(*(enqueue([reference]) for reference in ORDER.get("again", [])))
+            number = 0
+            while not stopped.is_set() and ORDER.get("load", False):
+                names = [f"m-{os.getpid()}-{number}-{place}" for place in range(1 + number % 3)]
+                await enqueue(names)
+                number += 1
+                while (await app.queues[app.queue].metrics()).backlog_count > 100 and not stopped.is_set():
+                    await asyncio.sleep(0.01)
+
+        async def obey() -> None:
+            await (await orders()).readline()
+            stopped.set()
+            await enqueueing
+            say("enqueued")
+
+        enqueueing = asyncio.create_task(enqueue_all())
+        enqueueing.add_done_callback(lambda task: task.cancelled() or task.exception() and say("error", task.exception()))
+        listening = asyncio.create_task(obey())
+        asyncio.get_running_loop().call_soon(say, "ready")
+        await app.queues.run()
+        stopped.set()
+        await enqueueing
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
+    say("bye")
+
+
+asyncio.run(main())
