@@ -1,6 +1,7 @@
 """The checker bites: each broken promise, written into a made-up history, is found (support/checker.py)."""
 
 import pytest
+
 from support.checker import Verdict, check
 from support.database import Left
 from support.ledger import BEGUN, DONE, FAILED, LOST, Entry

@@ -68,4 +68,3 @@ async def test_killed_consumers_lose_nothing(
     assert verdict.sent > 100
     assert verdict.explained["killed"] > 0
     assert_sound(file)
-    print(verdict)

@@ -10,14 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from postroom.queues import StorageFull, connect
 from support.checker import check
 from support.children import Child, Children
 from support.database import assert_sound, left_in, waiting
 from support.ledger import FAILED, read
 from support.patience import until
 from support.recording import send
-
-from postroom.queues import StorageFull, connect
 
 pytestmark = pytest.mark.slow
 
@@ -127,7 +127,7 @@ async def test_consumer_outlives_a_full_disk(mount: Mount, ledgers: Path, childr
 
         _fill(disk / "ballast")
         await consumer.hear_events("ConsumerFailed", "SettlementFailed")
-        with pytest.raises(StorageFull, match="no room left to write q.db"):
+        with pytest.raises(StorageFull, match=r"no room left to write q\.db"):
             await queues["orders"].send({"key": "none"})
         (disk / "ballast").unlink()
 

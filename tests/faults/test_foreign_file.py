@@ -121,9 +121,7 @@ async def test_application_schema_from_the_future_is_refused(place: Path) -> Non
 
 def _set_schema(file: Path, component: str, version: int) -> None:
     with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute(
-            "UPDATE postroom_schema SET version = ? WHERE component = ?", (version, component)
-        )
+        connection.execute("UPDATE postroom_schema SET version = ? WHERE component = ?", (version, component))
 
 
 async def test_tables_of_another_application_are_told_and_left_alone(place: Path) -> None:

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from support.patience import until
-from support.service import GRAVE, Record, an_email, records, running_application, settings_in
-
 from postroom.delivery.mailbox import Mailbox
 from postroom.wiring import Application
+from support.patience import until
+from support.service import GRAVE, Record, an_email, records, running_application, settings_in
 
 ENDED = ("done", "failed", "uncertain")
 
@@ -33,7 +32,7 @@ async def test_lost_reply_is_sent_again_with_the_same_message_id(place: Path) ->
 
         assert (first.status, first.message) == ("done", "sent")
         assert (second.status, second.outcomes) == ("done", ["done"])
-        assert [attempt.code for attempt in first.attempts][0] == "unknown"
+        assert first.attempts[0].code == "unknown"
         assert "unknown whether it left" in (first.attempts[0].reason or "")
         copies = [one for one in mailbox.received if one.envelope_to == ("anna@example.com",)]
         assert len(copies) == 2

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.patience import until
-from support.service import GRAVE, QUEUE, an_email, records, running_application, settings_in
 
 from postroom.jobs import JobInvalid
 from postroom.queues import MessageTooLarge, QueueNotFound
 from postroom.wiring import Application
+from support.patience import until
+from support.service import GRAVE, QUEUE, an_email, records, running_application, settings_in
 
 VALID = an_email("m1")
 
@@ -54,7 +54,9 @@ async def drained(app: Application, queue: str = QUEUE) -> None:
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-async def test_malformed_body_is_dead_lettered_and_its_neighbours_are_done(name: str, app: Application) -> None:
+async def test_malformed_body_is_dead_lettered_and_its_neighbours_are_done(
+    name: str, app: Application
+) -> None:
     """It is given up at its first delivery, with a reason that names no content; the rest of the batch is sent."""
     body, content_type = MALFORMED[name]
     requests = [{"body": an_email(f"n{number}")} for number in range(9)]

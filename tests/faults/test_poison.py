@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from postroom.queues import connect
 from support.checker import Verdict, check
 from support.children import KILLED, Children
 from support.database import Left, assert_sound, left_in, waiting
@@ -11,15 +13,15 @@ from support.ledger import read
 from support.patience import until
 from support.recording import send
 
-from postroom.queues import connect
-
 pytestmark = pytest.mark.slow
 
 DELIVERIES = 3
 OTHERS = 30
 
 
-async def supervised(children: Children, ledgers: Path, file: Path, **options: Any) -> tuple[Verdict, list[Left]]:
+async def supervised(
+    children: Children, ledgers: Path, file: Path, **options: Any
+) -> tuple[Verdict, list[Left]]:
     """Run a consumer, start it again whenever it dies, until its queue is empty; then the verdict."""
     config = {
         "url": f"sqlite:///{file}",
@@ -56,7 +58,9 @@ async def orders(children: Children, file: Path, *keys: str) -> None:
             await send(queues["orders"], children.ledger, key)
 
 
-async def test_message_that_kills_its_process_is_given_up(place: Path, ledgers: Path, children: Children) -> None:
+async def test_message_that_kills_its_process_is_given_up(
+    place: Path, ledgers: Path, children: Children
+) -> None:
     """Delivered `max_retries + 1` times, each time the death of its process; then dead-lettered, the rest done."""
     file = place / "q.db"
     await orders(children, file, "poison")

@@ -6,13 +6,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
+
+from postroom.queues import connect
 from support.checker import check
 from support.children import Children
 from support.database import assert_sound, left_in
 from support.ledger import DONE, read, written
 from support.patience import until
-
-from postroom.queues import connect
 
 pytestmark = pytest.mark.slow
 

@@ -7,14 +7,14 @@ from random import Random
 from typing import Any
 
 import pytest
-from support.children import KILLED, Child, Children
-from support.database import assert_sound, waiting
-from support.ledger import BEGUN, DONE, Entry, read, written
-from support.patience import until
-from support.service import GRAVE, QUEUE, Record, an_email, records, settings_in
 
 from postroom.delivery.mailbox import Mailbox
 from postroom.wiring import open_application
+from support.children import KILLED, Child, Children
+from support.database import assert_sound, waiting
+from support.ledger import BEGUN, DONE, Entry, read
+from support.patience import until
+from support.service import GRAVE, QUEUE, Record, an_email, records, settings_in
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,11 @@ def unanswered(history: list[Entry]) -> list[str]:
     """References that somebody began to enqueue without ever seeing an answer."""
     sends = [entry for entry in history if entry.op == "send"]
     answered = {entry.key for entry in sends if entry.step == DONE}
-    return [key for key in dict.fromkeys(entry.key for entry in sends if entry.step == BEGUN) if key not in answered]
+    return [
+        key
+        for key in dict.fromkeys(entry.key for entry in sends if entry.step == BEGUN)
+        if key not in answered
+    ]
 
 
 async def on_record(place: Path, **settings: Any) -> tuple[list[Record], list[str]]:
@@ -39,7 +43,7 @@ async def on_record(place: Path, **settings: Any) -> tuple[list[Record], list[st
 async def test_killed_service_loses_no_job(
     place: Path, ledgers: Path, children: Children, chance: Random
 ) -> None:
-    """Killed six times while it enqueues and sends: each accepted job is done, each email arrived, copies are explained."""
+    """Killed six times while it enqueues and sends: each accepted job is done, each email came, copies are explained."""
     file = place / "postroom.db"
     async with Mailbox() as mailbox:
 
@@ -109,14 +113,21 @@ POINTS = {
 
 
 async def die_once(
-    children: Children, place: Path, mailbox: Mailbox, *steps: str, uncertain: str, recipient: str = "anna@example.com"
+    children: Children,
+    place: Path,
+    mailbox: Mailbox,
+    *steps: str,
+    uncertain: str,
+    recipient: str = "anna@example.com",
 ) -> tuple[Record, list[str]]:
     """Enqueue one email, run a service that dies after each of the steps in turn, then one that lives to the end."""
     settings = {"uncertain": uncertain, "lease_ms": 200}
     async with open_application(settings_in(place, **settings), consume=False) as app:
         await app.producer.enqueue_job(an_email("m1", recipient))
     for step in steps:
-        dying = await children.start("service", place=place, port=mailbox.port, settings=settings, die_after=step)
+        dying = await children.start(
+            "service", place=place, port=mailbox.port, settings=settings, die_after=step
+        )
         assert await dying.ended() == -9
         dying.note(KILLED)
     living = await children.start("service", place=place, port=mailbox.port, settings=settings)

@@ -1,19 +1,18 @@
 """SIGTERM: handlers finish, the rest is given back unspent, nothing is lost (`Queues.run`)."""
 
-import asyncio
 import time
 from pathlib import Path
 from random import Random
 
 import pytest
+
+from postroom.queues import connect
 from support.checker import check
 from support.children import Children
 from support.database import assert_sound, left_in, waiting
 from support.ledger import read, written
 from support.patience import until
 from support.recording import send
-
-from postroom.queues import connect
 
 pytestmark = pytest.mark.slow
 
@@ -90,7 +89,6 @@ async def test_stop_while_idle_is_prompt(place: Path, children: Children) -> Non
         "consume", url=f"sqlite:///{place / 'q.db'}", queue="orders", grace_seconds=30
     )
     await consumer.hear("ready")
-    await asyncio.sleep(0)
 
     consumer.terminate()
 

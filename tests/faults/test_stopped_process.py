@@ -1,19 +1,18 @@
 """A process that stands still for longer than its lease loses it, and settles nothing any more (leases)."""
 
-import os
 import time
 from pathlib import Path
 
 import pytest
+
+from postroom.kit.sqlite import connection, writer
+from postroom.queues import BrokerUnavailable, connect
 from support.checker import check
 from support.children import STOPPED, Children
 from support.database import assert_sound, left_in, waiting
 from support.ledger import DONE, LOST, read
 from support.patience import until
 from support.recording import send
-
-from postroom.kit.sqlite import connection, writer
-from postroom.queues import BrokerUnavailable, connect
 
 pytestmark = pytest.mark.slow
 

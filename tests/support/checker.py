@@ -294,6 +294,9 @@ class _Checker:
         struck = self._struck(before, hold.taken_us)
         if struck is not None:
             return struck
+        if any(fault.detail == "clock moved" for fault in self._faults[hold.process]):
+            # By its own clock the lease had run out.
+            return "clock moved"
         if before.step == FAILED:
             return "settle refused"
         if before.step == LOST or before.lost:

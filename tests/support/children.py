@@ -49,6 +49,7 @@ class Child:
             async with asyncio.timeout(within):
                 while line := await self._process.stdout.readline():
                     text = line.decode().rstrip("\n")
+                    assert not text.startswith("error "), f"{self.name}: {text}\n{self.last_words()}"
                     if not words or text.split(" ", 1)[0] in words:
                         return text
         except TimeoutError:
@@ -159,7 +160,10 @@ class Children:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (os.fspath(TESTS), inherited)))},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(filter(None, (os.fspath(TESTS), inherited))),
+                },
                 cwd=self._folder,
             )
         child = Child(name, process, self.ledger, stderr)

@@ -14,7 +14,9 @@ LEASE_MS = 400
 MAX_RETRIES = 20
 
 
-def settings_in(place: Path, *, lease_ms: int = LEASE_MS, max_retries: int = MAX_RETRIES, **given: str) -> Settings:
+def settings_in(
+    place: Path, *, lease_ms: int = LEASE_MS, max_retries: int = MAX_RETRIES, **given: str
+) -> Settings:
     """Settings with everything in one folder; `given` are more of them, by field."""
     consumer = {
         "queue": QUEUE,
@@ -25,7 +27,9 @@ def settings_in(place: Path, *, lease_ms: int = LEASE_MS, max_retries: int = MAX
         "max_concurrency": 4,
         "visibility_timeout_ms": lease_ms,
     }
-    wrangler = {"queues": {"producers": [{"queue": QUEUE, "binding": "MESSAGE_QUEUE"}], "consumers": [consumer]}}
+    wrangler = {
+        "queues": {"producers": [{"queue": QUEUE, "binding": "MESSAGE_QUEUE"}], "consumers": [consumer]}
+    }
     (place / "wrangler.json").write_text(json.dumps(wrangler))
     fields = {
         "database_url": f"sqlite:///{place / 'postroom.db'}",

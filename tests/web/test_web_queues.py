@@ -70,13 +70,13 @@ async def test_pause_and_resume_stop_and_continue_delivery(api: Api) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", ""), ("GET", "/peek"), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/redrive")]
 )
-@pytest.mark.parametrize("name", ["nope", "No%20Name", "x" * 80])
-async def test_unknown_queue_is_not_found(api: Api, method: str, path: str, name: str) -> None:
+async def test_unknown_queue_is_not_found(api: Api, method: str, path: str) -> None:
     """404 that lists those there are; nothing is written to the trail."""
-    response = await api(method, f"/api/queues/{name}{path}")
+    for name in ("nope", "No%20Name", "x" * 80):
+        response = await api(method, f"/api/queues/{name}{path}")
 
-    assert response.status_code == 404
-    assert "message-delivery" in response.json()["detail"]
+        assert response.status_code == 404
+        assert "message-delivery" in response.json()["detail"]
     assert await audited(api) == []
 
 

@@ -11,6 +11,7 @@ from postroom.jobs.outcome import (
     PermanentError,
     RetryAfter,
     TemporaryError,
+    Uncertain,
 )
 from postroom.jobs.policy import PriorityDelays, RetryPolicy
 from postroom.jobs.producer import JobProducer
@@ -45,5 +46,6 @@ __all__ = [
     "RetryPolicy",
     "SmsJob",
     "TemporaryError",
+    "Uncertain",
     "UnknownJobType",
 ]

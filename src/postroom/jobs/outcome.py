@@ -46,7 +46,15 @@ class Failed(msgspec.Struct, frozen=True):
     provider: str | None = None
 
 
-Outcome: TypeAlias = Done | RetryAfter | Failed
+class Uncertain(msgspec.Struct, frozen=True):
+    """Nobody knows whether the work was done, and doing it twice is worse than not: a person has to look."""
+
+    reason: str
+    code: str | None = None
+    provider: str | None = None
+
+
+Outcome: TypeAlias = Done | RetryAfter | Failed | Uncertain
 
 
 class TemporaryError(Exception):
@@ -99,7 +107,7 @@ def outcome_of_result(result: object) -> Outcome:
     """
     if result is None:
         return Done()
-    if isinstance(result, Done | RetryAfter | Failed):
+    if isinstance(result, Done | RetryAfter | Failed | Uncertain):
         return result
     kind = type(result).__name__
     return Failed(f"the processor returned {kind} instead of an Outcome or None", "processor_result")

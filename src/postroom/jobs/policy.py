@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, assert_never
 import msgspec
 
 from postroom.jobs.models import Priority
-from postroom.jobs.outcome import Done, Failed, Outcome, RetryAfter
+from postroom.jobs.outcome import Done, Failed, Outcome, RetryAfter, Uncertain
 from postroom.kit.backoff import exponential
 from postroom.queues.errors import ConfigurationError
 
@@ -93,7 +93,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         match outcome:
             case Done():
                 return Settle()
-            case Failed():
+            case Failed() | Uncertain():
                 return DeadLetter(outcome.reason)
             case RetryAfter():
                 if attempt >= self.max_attempts:

@@ -13,7 +13,7 @@ import msgspec
 from postroom.audit import record
 from postroom.jobs.ledger import Begun, Enqueued, Entry, answer
 from postroom.jobs.models import EmailJob, ExportJob, Job, SmsJob, priority_of
-from postroom.jobs.outcome import Done, Failed, JobContext, Outcome, RetryAfter
+from postroom.jobs.outcome import Done, Failed, JobContext, Outcome, RetryAfter, Uncertain
 from postroom.jobs.policy import DeadLetter, Decision, Retry, Settle
 from postroom.jobs.states import JobState, may_move
 from postroom.kit.clock import MICROSECOND, Clock, isoformat, to_datetime, to_us
@@ -116,6 +116,10 @@ class StoreLedger:
             if known is None:
                 return Begun(0, skip="another job is in charge of this message")
         state = JobState(known["status"])
+        if state in (JobState.FAILED, JobState.UNCERTAIN) and context.attempt > 1:
+            # Not brought back by a person (a redriven message starts at 1): the worker died between the record of
+            # the failure and the dead letter.
+            return Begun(known["attempts"], hold=known["reason"] or state)
         if not may_move(state, JobState.PROCESSING):
             return Begun(known["attempts"], skip=f"the job is {state} already")
         number = _next_attempt(transaction, context.job_id)
@@ -169,7 +173,7 @@ class StoreLedger:
     ) -> None:
         now_us = self._clock.now_us()
         code = reason = next_us = None
-        if isinstance(outcome, RetryAfter | Failed):
+        if isinstance(outcome, RetryAfter | Failed | Uncertain):
             code, reason = outcome.code, outcome.reason
         match decision:
             case Settle():
@@ -180,7 +184,8 @@ class StoreLedger:
                     now_us + round(decision.delay_seconds * MICROSECOND),
                 )
             case DeadLetter():
-                state, reason = JobState.FAILED, decision.reason
+                state = JobState.UNCERTAIN if isinstance(outcome, Uncertain) else JobState.FAILED
+                reason = decision.reason
             case _:
                 assert_never(decision)
         # fmt: off
@@ -285,6 +290,8 @@ def _word(outcome: Outcome) -> str:
             return "retry"
         case Failed():
             return "failed"
+        case Uncertain():
+            return "unknown"
         case _:
             assert_never(outcome)
 

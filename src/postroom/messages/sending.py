@@ -9,7 +9,7 @@ from typing import assert_never
 
 from postroom.delivery import Email, Outcome, Provider, Text, Verdict
 from postroom.jobs.models import EmailJob, SmsJob
-from postroom.jobs.outcome import Done, Failed, JobContext, RetryAfter
+from postroom.jobs.outcome import Done, Failed, JobContext, RetryAfter, Uncertain
 from postroom.jobs.outcome import Outcome as JobOutcome
 
 
@@ -78,7 +78,7 @@ def outcome_for(outcome: Outcome, uncertain: UncertainPolicy) -> JobOutcome:
             return RetryAfter(outcome.retry_after_seconds, reason, code, provider)
         case Verdict.UNKNOWN:
             if uncertain is UncertainPolicy.HOLD:
-                return Failed(f"{reason}; unknown whether it left, held for a person", code, provider)
+                return Uncertain(f"{reason}; unknown whether it left, held for a person", code, provider)
             return RetryAfter(None, f"{reason}; unknown whether it left", code, provider)
         case _:
             assert_never(outcome.verdict)

@@ -72,6 +72,8 @@ class Leased(msgspec.Struct, frozen=True, gc=False):
     attempts: int
     """This delivery included: 1 on the first."""
     meta: bytes | None
+    lost: bool = False
+    """Whether the delivery before ended by losing its lease: nobody settled it, perhaps because it died."""
 
 
 class Lease(NamedTuple):

@@ -29,6 +29,8 @@ RENEWALS_A_LEASE = 3
 """A lease is renewed when a third of it has passed, so that two renewals may fail."""
 FAILURES_WATCHED = 20
 """Batches over which the share of raising handlers is taken."""
+LOSSES = 2
+"""A message that was delivered more often than this and whose lease was lost is handed over alone."""
 PAUSE_SECONDS = (0.1, 5.0)
 """First and longest pause after the store could not be reached."""
 
@@ -67,6 +69,7 @@ class Consumer(Service):
         self._renewing: asyncio.Task[None] | None = None
         self._renewal: object | None = None
         self._longer: dict[str, int] = {}
+        self._suspects: set[str] = set()
         self._raised: deque[bool] = deque(maxlen=FAILURES_WATCHED)
         self._backlogged = False
         self._fill_until_us: int | None = None
@@ -177,12 +180,36 @@ class Consumer(Service):
             messages = [one for one in messages if one.attempts <= options.max_retries + 1]
             if late is not None:
                 await self._settle(late)
+        self._suspects.update(one.id for one in messages if one.lost and self._suspicious(one))
+        suspect = next((one for one in messages if one.id in self._suspects), None) if self._suspects else None
+        if suspect is not None:
+            await self._hand_over_alone(suspect, messages)
+            return
         self._flushed_us = self._clock.now_us()
         for start in range(0, len(messages), options.max_batch_size):
             leased = messages[start : start + options.max_batch_size]
             task = asyncio.create_task(self._handle(leased), name=f"handler:{options.queue}")
             self._running[task] = None
         self._arm()
+
+    def _suspicious(self, one: Leased) -> bool:
+        """Whether it was lost so often that it may be what kills its handlers."""
+        return one.attempts > LOSSES or one.attempts > self.options.max_retries
+
+    async def _hand_over_alone(self, suspect: Leased, messages: Sequence[Leased]) -> None:
+        """Run one suspect with nothing beside it, so that its death costs its neighbours no attempt."""
+        idle = not self._running
+        others = [one for one in messages if one is not suspect or not idle]
+        if others:
+            await self._settle(settle.Verdict(Settlement(released=others), ()))
+        if idle:
+            self._suspects.discard(suspect.id)
+            task = asyncio.create_task(self._handle([suspect]), name=f"handler:{self.options.queue}")
+            self._running[task] = None
+            self._arm()
+        while self._running and not self._stopping:
+            self._done.clear()
+            await self._done.wait()
 
     async def _handle(self, leased: Sequence[Leased]) -> None:
         task = asyncio.current_task()

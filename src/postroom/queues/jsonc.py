@@ -5,7 +5,15 @@ column of the file.
 """
 
 import json
-from typing import Any
+import re
+from typing import Any, Final
+
+DEPTH_MAX: Final = 100
+"""Arrays and objects inside one another; a configuration has about five."""
+DIGITS_MAX: Final = 300
+"""Digits of a whole number that is read as one; Python refuses to read much longer ones."""
+
+LINE_END: Final = re.compile(r"[\r\n]")
 
 
 class JsoncError(ValueError):
@@ -18,19 +26,23 @@ class JsoncError(ValueError):
 
 
 def loads(text: str) -> Any:
-    """The value that the text holds; raises JsoncError."""
+    """The value that the text holds, with or without a byte order mark; raises JsoncError."""
     plain = blank(text.removeprefix("\ufeff"))
     try:
-        return json.loads(plain)
+        return json.loads(plain, parse_int=_whole)
     except json.JSONDecodeError as error:
-        raise JsoncError(error.msg, error.lineno, error.colno) from None
+        raise JsoncError(error.msg.removesuffix(" starting at"), error.lineno, error.colno) from None
 
 
 def blank(text: str) -> str:
-    """The text with comments and trailing commas replaced by spaces; strings are left alone."""
+    """The text with comments and trailing commas replaced by spaces; strings and places are left as they are.
+
+    Raises JsoncError for a comment that is not closed, for NaN and Infinity, which Python's parser would let
+    pass, and for more than DEPTH_MAX levels.
+    """
     out = list(text)
     # `comma` is the place of a comma behind a value, as long as nothing but white space has followed it.
-    index, comma, last = 0, -1, ""
+    index, comma, last, depth = 0, -1, "", 0
     while index < len(text):
         letter = text[index]
         if letter == '"':
@@ -44,6 +56,11 @@ def blank(text: str) -> str:
         else:
             if letter in "]}" and comma >= 0:
                 out[comma] = " "
+            if letter in "NI":
+                raise _error("Expecting value", text, index)
+            depth += (letter in "[{") - (letter in "]}")
+            if depth > DEPTH_MAX:
+                raise _error(f"more than {DEPTH_MAX} levels", text, index)
             if not letter.isspace():
                 comma = index if letter == "," and last not in ("", "[", "{", ",") else -1
                 last = letter
@@ -59,11 +76,20 @@ def _string_end(text: str, start: int) -> int:
 
 
 def _comment_end(text: str, start: int) -> int:
-    line = text.startswith("//", start)
-    end = text.find("\n" if line else "*/", start + 2)
-    if end >= 0:
-        return end if line else end + 2
-    if line:
-        return len(text)
-    before = text[:start]
-    raise JsoncError("comment is not closed", before.count("\n") + 1, start - before.rfind("\n"))
+    if text.startswith("//", start):
+        end = LINE_END.search(text, start)
+        return end.start() if end else len(text)
+    close = text.find("*/", start + 2)
+    if close < 0:
+        raise _error("comment is not closed", text, start)
+    return close + 2
+
+
+def _whole(digits: str) -> int | float:
+    # JavaScript has no other numbers than floats, so to wrangler a number of any length is a number.
+    return int(digits) if len(digits) <= DIGITS_MAX else float(digits)
+
+
+def _error(problem: str, text: str, index: int) -> JsoncError:
+    before = text[:index]
+    return JsoncError(problem, before.count("\n") + 1, index - before.rfind("\n"))

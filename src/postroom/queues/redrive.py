@@ -72,7 +72,7 @@ class Redriven(msgspec.Struct, frozen=True, kw_only=True):
     targets: dict[str, int]
     """Target queue to how many of the matching ones go there."""
     unroutable: int
-    """Matching messages whose origin is unknown (sent to this queue directly); name a target with `to`."""
+    """Matching messages whose origin is unknown or this queue itself; name a target with `to`."""
 
 
 async def run(broker: FullBroker, plan: Plan, *, dry_run: bool, clock: Clock, events: Events) -> Redriven:
@@ -98,7 +98,8 @@ async def run(broker: FullBroker, plan: Plan, *, dry_run: bool, clock: Clock, ev
                 continue
             matched += 1
             target = plan.to or (dead.queue if dead is not None else None)
-            if target is None:
+            # What was redriven to this very queue still tells that it once failed here; moving it would not end.
+            if target is None or target == plan.source:
                 unroutable += 1
                 continue
             targets[target] = targets.get(target, 0) + 1

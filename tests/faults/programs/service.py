@@ -42,6 +42,12 @@ def die_after(step: str) -> None:
     setattr(owner, name, then_die)
 
 
+def report(task: asyncio.Task[None]) -> None:
+    """Tell the parent when the enqueueing ended with an error."""
+    if not task.cancelled() and task.exception() is not None:
+        say("error", repr(task.exception()))
+
+
 async def main() -> None:
     if "die_after" in ORDER.config:
         die_after(ORDER["die_after"])
@@ -81,7 +87,7 @@ async def main() -> None:
             say("enqueued")
 
         enqueueing = asyncio.create_task(enqueue_all())
-        enqueueing.add_done_callback(lambda task: task.cancelled() or task.exception() and say("error", task.exception()))
+        enqueueing.add_done_callback(report)
         listening = asyncio.create_task(obey())
         asyncio.get_running_loop().call_soon(say, "ready")
         await app.queues.run()

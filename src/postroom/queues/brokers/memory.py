@@ -152,11 +152,18 @@ class MemoryBroker:
             first = min((entry.due_us for entry in due), default=None)
             return Lease((), len(due), first, min(waiting, default=None), version)
         token = random.getrandbits(62) + 1
+        lost = {entry.key for entry in due[:count] if entry.token}
         for entry in due[:count]:
             entry.token, entry.due_us = token, now_us + visibility_us
             entry.attempts += 1
             source.put(entry)
-        return Lease([_leased(entry) for entry in due[:count]], min(len(due), limit), None, None, version)
+        return Lease(
+            [_leased(entry, entry.key in lost) for entry in due[:count]],
+            min(len(due), limit),
+            None,
+            None,
+            version,
+        )
 
     async def settle(self, queue: str, settlement: Settlement) -> Sequence[Leased]:
         """Each guarded by its token."""
@@ -367,11 +374,11 @@ class MemoryBroker:
         return Backlog(len(entries), size, min((entry.sent.sent_us for entry in entries), default=None))
 
 
-def _leased(entry: _Entry) -> Leased:
+def _leased(entry: _Entry, lost: bool) -> Leased:
     sent = entry.sent
     # fmt: off
     return Leased(entry.key, entry.token, sent.id, sent.body, sent.content_type, sent.priority, sent.sent_us,
-                  entry.attempts, entry.meta)
+                  entry.attempts, entry.meta, lost)
     # fmt: on
 
 

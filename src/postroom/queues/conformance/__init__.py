@@ -17,9 +17,11 @@ skipped because the broker's `Capabilities` lack it. Time is virtual: nothing sl
 `postroom.queues.conformance.machine` is the second half: random walks against a model (needs hypothesis).
 """
 
+import pkgutil
+
 import pytest
 
-pytest.register_assert_rewrite("postroom.queues.conformance")
+pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in pkgutil.iter_modules(__path__)))
 
 from postroom.queues.conformance.suite import Conformance  # noqa: E402  (assertions are rewritten on import)
 

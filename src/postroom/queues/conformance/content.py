@@ -26,7 +26,9 @@ BODIES: list[tuple[str, Any]] = [
 class Content:
     """See the module."""
 
-    @pytest.mark.parametrize(("content_type", "body"), BODIES, ids=[f"{kind} {body!a:.20}" for kind, body in BODIES])
+    @pytest.mark.parametrize(
+        ("content_type", "body"), BODIES, ids=[f"{kind} {body!a:.20}" for kind, body in BODIES]
+    )
     async def test_body_comes_back_as_it_was_sent(
         self, queues: Queues, clock: VirtualClock, content_type: str, body: object
     ) -> None:
@@ -85,7 +87,9 @@ class Content:
         ],
         ids=lambda value: repr(value)[:12] if not type(value) is object else "object",
     )
-    async def test_body_that_does_not_fit_is_refused(self, queues: Queues, body: Any, content_type: Any) -> None:
+    async def test_body_that_does_not_fit_is_refused(
+        self, queues: Queues, body: Any, content_type: Any
+    ) -> None:
         """By `send` and `send_batch` alike; the error is a TypeError too, and nothing is stored."""
         with pytest.raises(ContentTypeError):
             await queues[WORK].send(body, content_type=content_type)

@@ -94,7 +94,9 @@ class Recorder:
 
     def when(self, body: object) -> list[float]:
         """The moments at which a message with that body came."""
-        return [one.seconds for one in self.deliveries if any(message.body == body for message in one.messages)]
+        return [
+            one.seconds for one in self.deliveries if any(message.body == body for message in one.messages)
+        ]
 
 
 def consume(queues: Queues, queue: str, act: Act | None = None, **options: Any) -> Recorder:

@@ -79,7 +79,9 @@ class Sending:
         [("x" * 127_998, "json"), ("x" * 128_000, "text"), (bytes(128_000), "bytes")],
         ids=["json", "text", "bytes"],
     )
-    async def test_message_of_128_000_bytes_is_stored(self, queues: Queues, body: object, content_type: str) -> None:
+    async def test_message_of_128_000_bytes_is_stored(
+        self, queues: Queues, body: object, content_type: str
+    ) -> None:
         """The limit is inclusive and counts encoded bytes: JSON's quotes are part of it."""
         await queues[WORK].send(body, content_type=content_type)
 
@@ -90,9 +92,13 @@ class Sending:
         [("x" * 127_999, "json"), ("é" * 64_000 + "x", "text"), (bytes(128_001), "bytes")],
         ids=["json", "text", "bytes"],
     )
-    async def test_message_of_128_001_bytes_is_refused(self, queues: Queues, body: object, content_type: str) -> None:
+    async def test_message_of_128_001_bytes_is_refused(
+        self, queues: Queues, body: object, content_type: str
+    ) -> None:
         """The error has the numbers, and nothing is stored."""
-        with pytest.raises(MessageTooLarge, match="message length of 128001 bytes exceeds limit of 128000") as caught:
+        with pytest.raises(
+            MessageTooLarge, match="message length of 128001 bytes exceeds limit of 128000"
+        ) as caught:
             await queues[WORK].send(body, content_type=content_type)
 
         assert (caught.value.size, caught.value.limit) == (128_001, 128_000)

@@ -60,12 +60,12 @@ class TakeLease(Operation[Lease]):
     ) -> list[Leased]:
         chosen = as_json(keys)
         # Those whose former lease ran out are in flight already.
-        (held,) = connection.execute(SQL.count_leased, {"keys": chosen}).fetchone()
+        held = {row[0] for row in connection.execute(SQL.select_leased, {"keys": chosen})}
         rows = connection.execute(
             SQL.lease, {"until_us": now_us + self._visibility_us, "token": self._token, "keys": chosen}
         ).fetchall()
         connection.execute(
-            SQL.count, {"queue_id": queue.id, "count": 0, "bytes": 0, "in_flight": len(rows) - held}
+            SQL.count, {"queue_id": queue.id, "count": 0, "bytes": 0, "in_flight": len(rows) - len(held)}
         )
         if any(key > following for key, following in pairwise(keys)):
             place = {key: index for index, key in enumerate(keys)}
@@ -76,7 +76,7 @@ class TakeLease(Operation[Lease]):
             delete_rows(connection, queue.id, aged)
             self.expired[queue.name] += len(aged)
             rows = [row for row in rows if row[9] > too_old]
-        return [Leased(*row[:-1]) for row in rows]
+        return [Leased(*row[:-1], row[0] in held) for row in rows]
 
 
 class Extend(Operation[Sequence[Leased]]):

@@ -45,7 +45,10 @@ class Settle(Operation[Sequence[Leased]]):
         by_queue: dict[str, list[Settle]] = defaultdict(list)
         slow: list[Settle] = []
         for operation in operations:
-            (slow if operation.settlement.late_acks else by_queue[operation.queue]).append(operation)
+            settlement = operation.settlement
+            # What was pulled is known by its lease id alone; without its body its size has to be looked up.
+            unread = bool(settlement.acks) and not settlement.acks[0].body
+            (slow if settlement.late_acks or unread else by_queue[operation.queue]).append(operation)
         for neighbours in by_queue.values():
             connection.execute("SAVEPOINT settle")
             try:

@@ -1,0 +1,25 @@
+"""The command `postroom`, also as `python -m postroom`."""
+
+import sys
+
+NEEDED = ("click", "rich", "structlog", "litestar", "uvicorn")
+"""What the commands are built of; the extra `service` brings them."""
+
+
+def main() -> None:
+    """Run the command line; the process's exit code is 0, 1 for a failure, 2 for wrong usage."""
+    try:
+        from postroom.cli.root import cli
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in NEEDED:
+            raise
+        print(
+            f'error: the command needs {error.name}, which is not installed: pip install "postroom[service]"',
+            file=sys.stderr,
+        )
+        sys.exit(1)
+    cli(prog_name="postroom")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Failures as a person wants them: a line that says what is wrong, an exit code, and no traceback."""
+
+import difflib
+import errno
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, Any
+
+import click
+
+from postroom.jobs import JobInvalid
+from postroom.kit.sqlite import StoreFailed
+from postroom.queues import QueueError, QueueNotFound
+from postroom.settings import SettingsInvalid
+from postroom.store.migrations import SchemaTooNew
+
+
+class Failure(click.ClickException):
+    """A command could not do what was asked; shown as `error: ...`, a line for each line of its text."""
+
+    exit_code = 1
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write it to standard error."""
+        for line in self.message.splitlines() or ["failed"]:
+            click.echo(f"error: {line}", file=file, err=True)
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Turn what is known to go wrong into a Failure; of the unknown, tell kind and place but not its text."""
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        raise
+    except Exception as error:
+        raise Failure(words_of(error)) from error
+
+
+def words_of(error: Exception) -> str:
+    """What to tell of a failure."""
+    match error:
+        case SettingsInvalid():
+            return "\n".join(error.problems)
+        case QueueNotFound():
+            return str(error) + did_you_mean(error.name, error.known)
+        case QueueError() | JobInvalid() | StoreFailed() | SchemaTooNew():
+            return str(error)
+        case sqlite3.Error():
+            return f"the database: {error}"
+        case ExceptionGroup() if len(error.exceptions) == 1:
+            return words_of(error.exceptions[0])
+        case OSError() if error.strerror and error.filename:
+            return f"{error.filename}: {error.strerror}"
+        case OSError():
+            return str(error) or errno.errorcode.get(error.errno or 0, type(error).__name__)
+        case _:
+            # Its text may quote a value, and values are health data.
+            return f"unexpected {type(error).__name__} at {_place(error)}; please report it"
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """`; did you mean X?`, or nothing where nothing is near."""
+    near = difflib.get_close_matches(given, list(known), n=3)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def only_sure(question: str, yes: bool) -> None:
+    """Ask before something is gone for good; where nobody can answer, `--yes` has to be given."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Failure(f"{question} Nobody is here to ask; confirm it with --yes")
+    click.confirm(question, abort=True, err=True)
+
+
+class CommandGroup(click.Group):
+    """A group that suggests near commands and turns failures into lines."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of that name; a usage error names the near ones."""
+        known: Sequence[str] = self.list_commands(ctx)
+        name = args[0]
+        if not name.startswith("-") and name not in known:
+            ctx.fail(f"no such command {name!r}" + did_you_mean(name, known))
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with failures():
+            return super().invoke(ctx)
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "an unknown place"
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"

@@ -1,0 +1,75 @@
+"""The suite: every theme, and the fixtures from which a case gets its queues."""
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postroom import queues as door
+from postroom.queues.conformance.batching import Batching
+from postroom.queues.conformance.content import Content
+from postroom.queues.conformance.delays import Delays
+from postroom.queues.conformance.recorder import Connect
+from postroom.queues.conformance.retries import Retries
+from postroom.queues.conformance.sending import Sending
+from postroom.queues.conformance.settling import Settling
+from postroom.queues.testing import VirtualClock
+
+
+class Conformance:
+    """What a broker promises. Subclass it, name the class `Test...` and write `make_url`.
+
+    A theme or case that a broker cannot pass is a missing capability; declare it instead of leaving the case out.
+    """
+
+    def make_url(self, folder: Path) -> str:
+        """The URL of a store that is empty and that no other case uses, in a fresh folder if it needs one.
+
+        Connecting to it again must find what was stored, unless the broker's capabilities say otherwise.
+        """
+        raise NotImplementedError
+
+    @pytest.fixture
+    def folder(self) -> Iterator[Path]:
+        """A fresh folder with a short name, because some stores put sockets there."""
+        with tempfile.TemporaryDirectory(prefix="pr-") as name:
+            yield Path(name)
+
+    @pytest.fixture
+    def url(self, folder: Path) -> str:
+        """The case's store."""
+        return self.make_url(folder)
+
+    @pytest.fixture
+    def clock(self) -> VirtualClock:
+        """The case's clock."""
+        return VirtualClock()
+
+    @pytest.fixture
+    async def connect(self, url: str, clock: VirtualClock) -> AsyncIterator[Connect]:
+        """Opens the store as often as the case wants; everything is closed when it ends."""
+        opened: list[door.Queues] = []
+
+        async def open_queues(**options: Any) -> door.Queues:
+            queues = door.connect(url, **{"clock": clock, **options})
+            opened.append(queues)
+            await queues.open()
+            return queues
+
+        yield open_queues
+        for queues in reversed(opened):
+            await queues.close()
+
+    @pytest.fixture
+    async def queues(self, connect: Connect) -> door.Queues:
+        """The case's store, opened."""
+        return await connect()
+
+    TestSending = Sending
+    TestContent = Content
+    TestBatching = Batching
+    TestSettling = Settling
+    TestRetries = Retries
+    TestDelays = Delays
