@@ -1,8 +1,9 @@
 """The command `postroom`, also as `python -m postroom`."""
 
 import sys
+from typing import Final
 
-NEEDED = ("click", "rich", "structlog", "litestar", "uvicorn")
+NEEDED: Final = ("click", "rich", "structlog", "litestar", "uvicorn")
 """What the commands are built of; the extra `service` brings them."""
 
 
@@ -13,11 +14,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in NEEDED:
             raise
-        print(
-            f'error: the command needs {error.name}, which is not installed: pip install "postroom[service]"',
-            file=sys.stderr,
+        sys.exit(
+            f'error: the command needs {error.name}, which is not installed: pip install "postroom[service]"'
         )
-        sys.exit(1)
     cli(prog_name="postroom")
 
 

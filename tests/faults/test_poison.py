@@ -20,9 +20,9 @@ OTHERS = 30
 
 
 async def supervised(
-    children: Children, ledgers: Path, file: Path, **options: Any
+    children: Children, ledgers: Path, file: Path, *, processes: int = 1, **options: Any
 ) -> tuple[Verdict, list[Left]]:
-    """Run a consumer, start it again whenever it dies, until its queue is empty; then the verdict."""
+    """Run consumers, start each again whenever it dies, until their queue is empty; then the verdict."""
     config = {
         "url": f"sqlite:///{file}",
         "queue": "orders",
@@ -34,18 +34,20 @@ async def supervised(
             **options,
         },
     }
-    consumer = await children.start("consume", **config)
+    consumers = [await children.start("consume", **config) for _ in range(processes)]
 
     async def drained() -> bool:
-        nonlocal consumer
-        if not consumer.running:
-            consumer.note(KILLED)
-            consumer = await children.start("consume", **config)
+        for place, consumer in enumerate(consumers):
+            if not consumer.running:
+                consumer.note(KILLED)
+                consumers[place] = await children.start("consume", **config)
         return waiting(file, "orders") == 0
 
     await until(drained, "the queue is drained")
-    consumer.terminate()
-    assert await consumer.ended() == 0
+    for consumer in consumers:
+        await consumer.hear("ready")
+        consumer.terminate()
+        assert await consumer.ended() == 0
     left = left_in(file)
     assert_sound(file)
     return check(read(ledgers), left, queue="orders", max_retries=DELIVERIES - 1), left
@@ -75,14 +77,15 @@ async def test_message_that_kills_its_process_is_given_up(
     assert verdict.delivered == DELIVERIES + OTHERS
 
 
+@pytest.mark.parametrize("processes", [1, 2], ids=["one process", "two processes"])
 async def test_neighbours_in_the_batch_survive_a_message_that_kills_its_process(
-    place: Path, ledgers: Path, children: Children
+    processes: int, place: Path, ledgers: Path, children: Children
 ) -> None:
     """Only the poisoned message is given up, not those that happened to be delivered with it."""
     file = place / "q.db"
     await orders(children, file, "good:first", "poison")
 
-    verdict, left = await supervised(children, ledgers, file, max_batch_size=10)
+    verdict, left = await supervised(children, ledgers, file, processes=processes, max_batch_size=10)
 
     verdict.assert_good()
     assert [one.key for one in left] == ["poison"]

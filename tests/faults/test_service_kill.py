@@ -174,3 +174,27 @@ async def test_held_job_is_not_sent_after_a_second_death(place: Path, children: 
         assert len(mailbox.received) == 1
     assert (record.status, record.outcomes) == ("uncertain", ["unknown"])
     assert len(dead) == 1
+
+
+async def test_job_that_kills_its_service_is_given_up_on_record(place: Path, children: Children) -> None:
+    """When the queue gives a job up because every worker died on it, its record says so too, and its messageId is free."""
+    limits = {"max_retries": 2, "lease_ms": 200}
+    async with open_application(settings_in(place, **limits), consume=False) as app:
+        await app.producer.enqueue_job(an_email("m1"))
+    async with Mailbox() as mailbox:
+        for _ in range(3):
+            dying = await children.start(
+                "service", place=place, port=mailbox.port, settings=limits, die_after="begin"
+            )
+            assert await dying.ended() == -9
+        living = await children.start("service", place=place, port=mailbox.port, settings=limits)
+        await living.hear("ready")
+        await until(lambda: waiting(place / "postroom.db", QUEUE) == 0, "the queue gives it up")
+        living.terminate()
+        assert await living.ended() == 0
+
+        (record,), dead = await on_record(place, **limits)
+        assert dead == ["gave up after 3 deliveries; last: LeaseLost"]
+        assert len(mailbox.received) == 0
+    assert record.status in ("failed", "uncertain")
+    assert record.outcomes == ["unknown"] * 3

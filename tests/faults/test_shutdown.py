@@ -39,6 +39,7 @@ async def test_stop_under_load_spends_no_attempt(
     await producer.tell("stop")
     await producer.hear("done")
     last = await children.start("consume", options=options, **config)
+    await last.hear("ready")
     await until(lambda: waiting(file, "orders") == 0, "the queue is drained")
     last.terminate()
     assert await last.ended() == 0
@@ -71,6 +72,7 @@ async def test_stop_gives_back_what_handlers_leave(place: Path, ledgers: Path, c
         assert (await queues.info("orders")).ready == 10
         asked = time.monotonic()
         second = await children.start("consume", url=url, queue="orders", options=options, slow_seconds=0)
+        await second.hear("ready")
         await until(lambda: waiting(file, "orders") == 0, "what was given back is handled", within=10)
         # Far less than a lease of 30 s: it was given back, not waited for.
         assert time.monotonic() - asked < 10

@@ -19,7 +19,9 @@ values = st.recursive(
     max_leaves=12,
 )
 noises = st.lists(
-    st.sampled_from(["", " ", "\t", "\n", "\r\n", "// note\n", "//\r\n", "/* note, ] } */", '/*"*/', "/**/", "/* a\nb */"]),
+    st.sampled_from(
+        ["", " ", "\t", "\n", "\r\n", "// note\n", "//\r\n", "/* note, ] } */", '/*"*/', "/**/", "/* a\nb */"]
+    ),
     max_size=3,
 ).map("".join)
 
@@ -66,7 +68,9 @@ def test_blanking_leaves_every_other_letter_in_its_place(case: tuple[str, Any]) 
 
     assert len(plain) == len(text)
     assert all(new in (old, " ") for old, new in zip(text, plain, strict=True))
-    assert [i for i, letter in enumerate(plain) if letter == "\n"] == [i for i, letter in enumerate(text) if letter == "\n"]
+    assert [i for i, letter in enumerate(plain) if letter == "\n"] == [
+        i for i, letter in enumerate(text) if letter == "\n"
+    ]
 
 
 @quick
@@ -76,7 +80,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         jsonc.loads(text)
     except jsonc.JsoncError as error:
-        assert (error.line, error.column) >= (1, 1)
+        assert min(error.line, error.column) >= 1
 
 
 @pytest.mark.parametrize(
@@ -109,7 +113,8 @@ def test_comments_and_trailing_commas_are_allowed(text: str, value: object) -> N
         ("", 1, 1),
         ('{ // one\n  /* two\n */ "a" 1 }', 3, 9),
         ('\ufeff{"a" 1}', 1, 6),
-        ('{\n  "a": "b\n}', 2, 8),
+        ('{\n  "a": "b\n}', 2, 10),
+        ('{\n  "a": "b', 2, 8),
         ("{\n  ,}", 2, 3),
         ("[1,,]", 1, 4),
         ("[,1]", 1, 2),
@@ -120,7 +125,7 @@ def test_comments_and_trailing_commas_are_allowed(text: str, value: object) -> N
         ("[" * 101, 1, 101),
     ],
     ids=[
-        "empty", "behind comments", "behind a byte order mark", "string over lines", "comma in an empty object",
+        "empty", "behind comments", "behind a byte order mark", "string over lines", "open string", "comma in an empty object",
         "two commas", "comma first", "more text", "open comment", "NaN", "infinity", "too deep",
     ],
 )  # fmt: skip

@@ -17,6 +17,7 @@ from postroom.queues import (
     QueuePaused,
     StorageFull,
 )
+from postroom.web import app
 from postroom.web.bodies import BODY_BYTES_MAX
 from postroom.web.events import RequestFailed
 from postroom.web.problems import Refusal, problem_of
@@ -122,6 +123,18 @@ async def test_failing_store_is_told_from_a_wrong_job(
     assert (event.status, event.error, event.method) == (status, type(error).__name__, "POST")
     assert event.because.startswith("web_support.py:")
     assert CANARY not in repr(event)
+
+
+@ways
+async def test_too_many_requests_at_once_are_told_to_come_again(
+    api: Api, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is read, so that memory has a bound."""
+    monkeypatch.setattr(app, "REQUESTS_MAX", 0)
+
+    response = await api.post(path, CURL_BODY)
+
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
 
 
 @pytest.mark.parametrize("path", ["/", "/nope", f"/api/messages/{CANARY}/x", "/schema/nope", "/api/jobs/nope"])

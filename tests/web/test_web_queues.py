@@ -166,6 +166,16 @@ async def test_redrive_chooses_by_id_and_reason_and_target(api: Api, clock: Virt
     assert [message.id for message in await api.app.queues["dlq"].peek()] == [second]
 
 
+async def test_redrive_of_a_live_queue_leaves_what_came_back_to_it(api: Api, clock: VirtualClock) -> None:
+    """A redriven message remembers where it failed: moving it there again from there would never end."""
+    await bury(api, clock, 1)
+    await api.post(f"{DLQ}/redrive")
+
+    answer = (await api.post(f"{QUEUE}/redrive")).json()
+
+    assert (answer["matched"], answer["moved"], answer["unroutable"]) == (1, 0, 1)
+
+
 async def test_redrive_keeps_to_its_rate(api: Api, clock: VirtualClock) -> None:
     """So many messages a second, and the answer when it is done."""
     await bury(api, clock, 3)

@@ -89,7 +89,7 @@ def _plan(later: str) -> list[Planned]:
         Planned("email, no such mailbox", _mail("demo-bounce", "bounce@example.com"), FAILED, 1),
         Planned("email, low priority", _mail("demo-low", "low@example.com", "low"), DONE, 1),
         Planned("email, sent later", {**_mail("demo-later", "later@example.com"), "sendAt": later}, DONE, 1),
-        Planned("export", {**export, "filters": {"dataset": "messages"}}, DONE, 1),
+        Planned("export", {**export, "filters": {"dataset": "messages"}, "sendAt": later}, DONE, 1),
     ]
 
 

@@ -38,7 +38,11 @@ def screen(*, err: bool = False) -> Console:
     """The terminal, or the pipe in its place."""
     stream = sys.stderr if err else sys.stdout
     return Console(
-        file=stream, width=None if stream.isatty() else PIPE_COLUMNS, highlight=False, markup=False, emoji=False
+        file=stream,
+        width=None if stream.isatty() else PIPE_COLUMNS,
+        highlight=False,
+        markup=False,
+        emoji=False,
     )
 
 
@@ -64,7 +68,9 @@ def plain(value: object) -> str:
     """Text that cannot steer a terminal."""
     if value is None:
         return "-"
-    return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in str(value))
+    return "".join(
+        char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in str(value)
+    )
 
 
 def print_json(value: Any, *, indent: int = 2) -> None:

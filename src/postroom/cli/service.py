@@ -9,9 +9,9 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 import structlog
@@ -21,6 +21,9 @@ from postroom.cli.opening import read_settings, run
 from postroom.settings import Settings
 from postroom.telemetry.logs import configure_logging, log_events
 from postroom.wiring import Application, open_application, web_services
+
+if TYPE_CHECKING:
+    from postroom.web.server import WebServer
 
 HTTP_GRACE_SECONDS_MAX: Final = 10.0
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -64,10 +67,10 @@ def consume() -> None:
 
 def _run(settings: Settings, parts: Parts) -> None:
     configure_logging(format=settings.log_format, level=settings.log_level)
-    run(_serve(settings, parts))
+    run(_work(settings, parts))
 
 
-async def _serve(settings: Settings, parts: Parts) -> None:
+async def _work(settings: Settings, parts: Parts) -> None:
     logger = structlog.get_logger("postroom")
     asked = asyncio.Event()
     with _signals(asked.set):
@@ -77,34 +80,111 @@ async def _serve(settings: Settings, parts: Parts) -> None:
                 open_application(settings, consume=parts.consumer, smtp_url=smtp_url)
             )
             log_events(app.queues.events)
-            url = None
-            watched: list[Any] = [asked.wait()]
-            if parts.api:
-                server = await _listen(stack, app)
-                url = server.url
-                watched.append(server.wait())
-            if parts.consumer:
-                await app.queues.start()
-                # On the way out this comes first: the queue stops while the last requests are answered.
-                watched += [consumer.wait() for consumer in app.queues.consumers]
-            logger.info(
-                "ready", pid=os.getpid(), version=__version__, environment=settings.environment,
-                **({"url": url, "host": settings.host, "port": server.port} if parts.api else {}),
-            )  # fmt: skip
-            if sys.stdout.isatty():
-                _greet(app, parts, url, smtp_url)
-            await _first(watched, lambda: _stop(app, server if parts.api else None))
+            server = await _listen(app) if parts.api else None
+            try:
+                if parts.consumer:
+                    await app.queues.start()
+                facts = {"pid": os.getpid(), "version": __version__, "environment": settings.environment}
+                if server is not None:
+                    facts |= {"url": server.url, "host": server.host, "port": server.port}
+                if sys.stdout.isatty():
+                    _greet(app, server, parts, smtp_url)
+                logger.info("ready", **facts)
+                await _until_first(
+                    asked.wait(),
+                    *([server.wait()] if server is not None else ()),
+                    *(consumer.wait() for consumer in app.queues.consumers),
+                )
+            finally:
+                logger.info("stopping", grace_seconds=settings.shutdown_grace_seconds)
+                stops = [app.queues.stop(), *([server.stop()] if server is not None else [])]
+                await asyncio.gather(*stops)
     logger.info("stopped", pid=os.getpid())
 
 
-async def _listen(stack: AsyncExitStack, app: Application) -> Any:
-    # Imported here: a consumer alone has no use for the web framework.
+async def _mailbox(stack: AsyncExitStack, settings: Settings) -> str | None:
+    """A mailbox of this process's own where one stands in for a server; its URL."""
+    if not settings.local or settings.smtp_url:
+        return None
+    try:
+        from postroom.delivery.mailbox import Mailbox
+    except ModuleNotFoundError:
+        click.echo(
+            "warning: there is no mailbox, so emails are marked as sent and go nowhere: "
+            'pip install "postroom[demo]", or set POSTROOM_SMTP_URL',
+            err=True,
+        )
+        return None
+    mailbox = Mailbox(host="127.0.0.1", port=0, folder=settings.mailbox_dir)
+    await stack.enter_async_context(mailbox)
+    return f"smtp://127.0.0.1:{mailbox.port}?tls=none"
+
+
+async def _listen(app: Application) -> "WebServer":
+    # Imported here: a consumer alone has no use for a web framework.
     from postroom.web.app import create_app
-    from postroom.web.server import serving
+    from postroom.web.server import WebServer
 
     settings = app.settings
     grace = min(settings.shutdown_grace_seconds, HTTP_GRACE_SECONDS_MAX)
-    application = create_app(web_services(app))
-    return await stack.enter_async_context(
-        serving(application, settings.host, settings.port, grace_seconds=grace)
-    )
+    server = WebServer(create_app(web_services(app)), settings.host, settings.port, grace_seconds=grace)
+    await server.start()
+    return server
+
+
+def _greet(app: Application, server: "WebServer | None", parts: Parts, smtp_url: str | None) -> None:
+    """On a terminal: what runs, where emails go, what to try next."""
+    settings = app.settings
+    lines = [f"Postroom {__version__} ({settings.environment}), database {settings.database_path}"]
+    if server is not None:
+        lines.append(f"  API        {server.url}   (documented at {server.url}/schema)")
+    if parts.consumer:
+        lines.append(f"  consuming  {app.queue}")
+        if smtp_url:
+            lines.append(f"  emails     kept in {settings.mailbox_dir.absolute()}, sent to nobody")
+        else:
+            lines.append("  emails     " + ("POSTROOM_SMTP_URL" if settings.smtp_url else "go nowhere"))
+    else:
+        lines.append("  jobs wait for `postroom consume`")
+    lines += ["", "To try next, from another terminal:", "  postroom queue status --watch"]
+    if server is not None and settings.local:
+        lines.append(f"  curl -sS {server.url}/debug/enqueue-test")
+    else:
+        lines.append("  postroom queue test")
+    click.echo("\n".join([*lines, "", "Ctrl-C ends it.", ""]))
+
+
+async def _until_first(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Return when one of them does; raise what it raised."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        await task
+
+
+@contextmanager
+def _signals(stop: Callable[[], object]) -> Iterator[None]:
+    """Call `stop` at the first SIGTERM or SIGINT; the next one does what it usually does."""
+    loop = asyncio.get_running_loop()
+
+    def forget() -> None:
+        for number in SIGNALS:
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.remove_signal_handler(number)
+
+    def first() -> None:
+        forget()
+        stop()
+
+    for number in SIGNALS:
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, first)
+    try:
+        yield
+    finally:
+        forget()

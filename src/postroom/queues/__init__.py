@@ -34,17 +34,17 @@ from postroom.queues.errors import (
 from postroom.queues.message import DeadLettered, Message
 from postroom.queues.options import ConsumerOptions, QueueOptions, QueuesConfig
 from postroom.queues.producer import MessageSendRequest
-from postroom.queues.queue import (
+from postroom.queues.queue import Queue
+from postroom.queues.redrive import Filter, Redriven
+from postroom.queues.results import (
     PeekedMessage,
     PulledBatch,
     PulledMessage,
-    Queue,
     QueueMetrics,
     Retry,
     SendResult,
     SettleResult,
 )
-from postroom.queues.redrive import Filter, Redriven
 
 __all__ = [
     "BrokerError",

@@ -5,6 +5,7 @@ https://developers.cloudflare.com/queues/configuration/javascript-apis/#messageb
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from postroom.queues import limits
 from postroom.queues.broker import Leased
 from postroom.queues.events import CallIgnored
 from postroom.queues.message import Message
@@ -83,11 +84,12 @@ class MessageBatch:
     def check_delay(self, delay_seconds: float | None) -> None:
         """Raise ConfigurationError unless the broker can wait for so long."""
         if delay_seconds is not None:
-            high = float("inf") if self._delay_max is None else self._delay_max
+            high = limits.DELAY_SECONDS_CEILING if self._delay_max is None else self._delay_max
             check_range("delay_seconds", delay_seconds, 0, high, "seconds", whole=False)
 
     async def extend(self, leased: Leased, seconds: float) -> bool:
-        """Carry `Message.extend` to the broker."""
+        """Carry `Message.extend` to the broker; raises ConfigurationError for a time out of range."""
+        check_range("seconds", seconds, 0, limits.VISIBILITY_MS_MAX / 1000, "seconds", whole=False)
         return self._extend is not None and await self._extend(leased, seconds)
 
     def ignored(self, message_id: str | None, call: str, because: str) -> None:

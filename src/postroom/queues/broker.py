@@ -25,6 +25,12 @@ AGEING_US = 30_000_000
 before a high one that has just arrived, and is never starved."""
 
 
+STAMP_US = 10_000
+"""A message that is retried at once is due a microsecond after all that is ready, which is how it gets behind them.
+So what is due is judged by the last such stamp while the clock has not come up to it; a stamp that is further ahead
+of the clock than this is from before the clock was set back. Everything else is measured by the clock."""
+
+
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a broker can do beyond sending, leasing and settling; checked when something is declared."""
 

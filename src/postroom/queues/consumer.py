@@ -85,6 +85,12 @@ class Consumer(Service):
         """Handlers that may run now."""
         return self._allowed
 
+    async def start(self) -> None:
+        """Start taking messages, also after a stop."""
+        if not self.running:
+            self._stopping = self._interrupting = False
+        await super().start()
+
     async def drain_and_stop(self, grace_seconds: float) -> None:
         """Stop taking; let handlers finish for so many seconds, then cancel them and give back what they left.
 

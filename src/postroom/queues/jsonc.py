@@ -31,7 +31,9 @@ def loads(text: str) -> Any:
     try:
         return json.loads(plain, parse_int=_whole)
     except json.JSONDecodeError as error:
-        raise JsoncError(error.msg.removesuffix(" starting at"), error.lineno, error.colno) from None
+        # Some texts end in a preposition, for the place that json would put behind them.
+        problem = error.msg.removesuffix(" starting at").removesuffix(" at")
+        raise JsoncError(problem, error.lineno, error.colno) from None
 
 
 def blank(text: str) -> str:

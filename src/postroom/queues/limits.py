@@ -16,6 +16,9 @@ BATCH_COUNT_MAX: Final = 100
 DELAY_SECONDS_MAX: Final = 86_400
 """Cloudflare's longest delay: 24 hours. Brokers that can wait longer say so in their capabilities."""
 
+DELAY_SECONDS_CEILING: Final = 3_153_600_000
+"""The longest delay where a broker knows no bound: 100 years, which every store can hold."""
+
 BATCH_SIZE_DEFAULT: Final = 10
 BATCH_TIMEOUT_SECONDS_DEFAULT: Final = 5
 BATCH_TIMEOUT_SECONDS_MAX: Final = 60

@@ -136,7 +136,7 @@ def check_range(
 
 def check_queue_name(name: object, key: str = "queue", where: str | None = None) -> None:
     """Raise ConfigurationError unless `name` is what Cloudflare allows a queue to be called."""
-    if not isinstance(name, str) or not limits.QUEUE_NAME.match(name):
+    if not isinstance(name, str) or not limits.QUEUE_NAME.fullmatch(name):
         raise ConfigurationError.out_of_range(
             key, name, "1 to 63 lower-case letters, digits and dashes, with no dash at either end", where
         )

@@ -113,10 +113,8 @@ class Preparation:
 
     def _delay_us(self, seconds: float) -> int:
         most = self._capabilities.delay_seconds_max
-        high = float("inf") if most is None else most
+        high = limits.DELAY_SECONDS_CEILING if most is None else most
         check_range("delay_seconds", seconds, 0, high, "seconds", whole=False)
-        if seconds == float("inf"):
-            raise ConfigurationError.out_of_range("delay_seconds", seconds, "a finite number of seconds")
         return round(seconds * MICROSECOND)
 
     def _check_deduplication(self, key: object) -> None:

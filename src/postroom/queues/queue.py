@@ -1,21 +1,13 @@
 """One queue: the door through which messages are sent, pulled and looked after."""
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
-import msgspec
-
-from postroom.kit.clock import MICROSECOND, Clock, to_datetime
+from postroom.kit.clock import MICROSECOND, Clock
 from postroom.kit.events import Events
-from postroom.kit.redact import Discreet
-from postroom.queues import content, limits, redrive
+from postroom.queues import limits, redrive
 from postroom.queues.batch import MessageBatch
 from postroom.queues.broker import (
-    PRIORITY_NAMES,
-    Backlog,
-    Browsed,
     Enlisting,
     FullBroker,
     Leased,
@@ -23,93 +15,26 @@ from postroom.queues.broker import (
     Sent,
     Settlement,
 )
-from postroom.queues.errors import ConfigurationError, QueuePaused, UnsupportedCapability
+from postroom.queues.errors import QueuePaused, UnsupportedCapability
 from postroom.queues.events import DeliveryPaused, DeliveryResumed, QueuePurged
-from postroom.queues.message import DeadLettered, read_metadata
 from postroom.queues.options import ConsumerOptions, QueueOptions, check_range
 from postroom.queues.producer import MessageSendRequest, Preparation
+from postroom.queues.results import (
+    PeekedMessage,
+    PulledBatch,
+    QueueMetrics,
+    Retry,
+    SendResult,
+    SettleResult,
+    make_lease_id,
+    parse_lease_id,
+    peeked,
+    pulled,
+    read_metrics,
+    read_retry,
+    send_results,
+)
 from postroom.queues.settle import Ending, Verdict, decide, overdue
-
-
-class QueueMetrics(msgspec.Struct, frozen=True, kw_only=True):
-    """How much waits: messages that are not acknowledged, whether ready, delayed or in flight."""
-
-    backlog_count: int
-    backlog_bytes: int
-    oldest_message_timestamp: datetime | None
-    """When the oldest of them was sent (UTC); best effort, None when there is none."""
-
-
-class SendResult(msgspec.Struct, frozen=True):
-    """A message is stored."""
-
-    id: str
-    """32 lower-case hex digits; for a duplicate, the id of the message that was stored first."""
-    duplicate: bool
-    """Whether its deduplication id was known, so that nothing was stored."""
-    backlog: Backlog
-
-    @property
-    def metrics(self) -> QueueMetrics:
-        """The backlog as it was before this message."""
-        return _metrics(self.backlog)
-
-
-class PeekedMessage(Discreet, frozen=True, kw_only=True):
-    """A message looked at without touching it. Its repr does not show the body."""
-
-    shown: ClassVar[tuple[str, ...]] = ("id", "attempts", "content_type", "priority", "in_flight")
-
-    id: str
-    timestamp: datetime
-    body: Any
-    """Bytes as they are stored where they do not fit the content type."""
-    content_type: str
-    attempts: int
-    """Deliveries so far."""
-    priority: str
-    available_at: datetime
-    in_flight: bool
-    dead_lettered: DeadLettered | None
-
-
-class PulledMessage(Discreet, frozen=True, kw_only=True):
-    """A message that a pull consumer holds until its lease ends. Its repr does not show the body."""
-
-    shown: ClassVar[tuple[str, ...]] = ("id", "attempts", "content_type", "priority")
-
-    id: str
-    lease_id: str
-    timestamp: datetime
-    body: Any
-    """Bytes as they are stored where they do not fit the content type."""
-    content_type: str
-    attempts: int
-    priority: str
-    dead_lettered: DeadLettered | None
-
-
-class PulledBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to `pull`."""
-
-    messages: Sequence[PulledMessage]
-    message_backlog_count: int
-
-
-class Retry(msgspec.Struct, frozen=True):
-    """Give a pulled message back, to come again after so many seconds (else the consumer's `retry_delay`)."""
-
-    lease_id: str
-    delay_seconds: float | None = None
-
-
-class SettleResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pull consumer's settlement did."""
-
-    ack_count: int
-    retry_count: int
-    warnings: Mapping[str, str]
-    """Lease id to what was odd about it, for example that it had ended."""
 
 
 class Queue:
@@ -179,8 +104,8 @@ class Queue:
         """
         prepared = self._prepare.many(messages, delay_seconds)
         if transaction is None:
-            return _results(await self._broker.send(self.name, prepared))
-        return _results(self._enlist(prepared, transaction))
+            return send_results(await self._broker.send(self.name, prepared))
+        return send_results(self._enlist(prepared, transaction))
 
     def enlist(
         self,
@@ -194,7 +119,7 @@ class Queue:
         The same as `send_batch(transaction=...)` for code that runs where the transaction lives, such as a
         function inside the store's own writer.
         """
-        return _results(self._enlist(self._prepare.many(messages, delay_seconds), transaction))
+        return send_results(self._enlist(self._prepare.many(messages, delay_seconds), transaction))
 
     def _enlist(self, messages: Sequence[Outgoing], transaction: Any) -> Sent:
         if self._enlisting is None:
@@ -236,9 +161,7 @@ class Queue:
         if not messages and (await self._broker.info(self.name)).paused:
             raise QueuePaused(self.name)
         backlog = await self._broker.backlog(self.name)
-        return PulledBatch(
-            messages=[_pulled(one) for one in messages], message_backlog_count=backlog.messages
-        )
+        return PulledBatch(messages=[pulled(one) for one in messages], message_backlog_count=backlog.messages)
 
     async def settle(
         self,
@@ -255,7 +178,7 @@ class Queue:
         """
         warnings: dict[str, str] = {}
         acked = {lease_id: parse_lease_id(lease_id) for lease_id in acks}
-        returned = [_retry(one) for one in retries]
+        returned = [read_retry(one) for one in retries]
         batch = MessageBatch(
             self.name,
             [parse_lease_id(one.lease_id) for one in returned],
@@ -296,7 +219,7 @@ class Queue:
 
     async def metrics(self) -> QueueMetrics:
         """How much waits, and since when."""
-        return _metrics(await self._broker.backlog(self.name))
+        return read_metrics(await self._broker.backlog(self.name))
 
     async def peek(self, *, batch_size: int = 10) -> list[PeekedMessage]:
         """Look at the next messages (1..100), delayed ones after those that are ready, without touching them."""
@@ -338,64 +261,3 @@ class Queue:
         """
         plan = redrive.Plan(source=self.name, to=to, matching=matching or redrive.Filter(), rate=rate)
         return await redrive.run(self._broker, plan, dry_run=dry_run, clock=self.clock, events=self._events)
-
-
-def peeked(one: Browsed) -> PeekedMessage:
-    """The outside of a browsed message."""
-    # fmt: off
-    return PeekedMessage(
-        id=one.id, timestamp=to_datetime(one.sent_us), body=content.decode_or_raw(one.body, one.content_type),
-        content_type=one.content_type, attempts=one.attempts, priority=PRIORITY_NAMES[one.priority],
-        available_at=to_datetime(one.due_us), in_flight=one.leased, dead_lettered=read_metadata(one.meta).dead,
-    )
-    # fmt: on
-
-
-def make_lease_id(one: Leased) -> str:
-    """An opaque, URL-safe name for a lease."""
-    return (
-        base64.urlsafe_b64encode(f"{one.key}.{one.token}.{one.attempts}.{one.id}".encode())
-        .decode()
-        .rstrip("=")
-    )
-
-
-def parse_lease_id(lease_id: str) -> Leased:
-    """What `make_lease_id` wrote, without the message's contents; raises ConfigurationError for anything else."""
-    try:
-        text = base64.urlsafe_b64decode(lease_id + "=" * (-len(lease_id) % 4)).decode()
-        key, token, attempts, message_id = text.split(".")
-        return Leased(int(key), int(token), message_id, b"", "bytes", 1, 0, int(attempts), None)
-    except (ValueError, TypeError):
-        raise ConfigurationError(
-            "not a lease id; pass the lease_id of a pulled message as it is", key="lease_id"
-        ) from None
-
-
-def _retry(given: Retry | str | Mapping[str, Any]) -> Retry:
-    if isinstance(given, Retry):
-        return given
-    if isinstance(given, str):
-        return Retry(given)
-    return Retry(given["lease_id"], given.get("delay_seconds"))
-
-
-def _pulled(one: Leased) -> PulledMessage:
-    # fmt: off
-    return PulledMessage(
-        id=one.id, lease_id=make_lease_id(one), timestamp=to_datetime(one.sent_us),
-        body=content.decode_or_raw(one.body, one.content_type), content_type=one.content_type, attempts=one.attempts,
-        priority=PRIORITY_NAMES[one.priority], dead_lettered=read_metadata(one.meta).dead,
-    )
-    # fmt: on
-
-
-def _metrics(backlog: Backlog) -> QueueMetrics:
-    oldest = None if backlog.oldest_us is None else to_datetime(backlog.oldest_us)
-    return QueueMetrics(
-        backlog_count=backlog.messages, backlog_bytes=backlog.bytes, oldest_message_timestamp=oldest
-    )
-
-
-def _results(sent: Sent) -> list[SendResult]:
-    return [SendResult(id_, index in sent.duplicates, sent.backlog) for index, id_ in enumerate(sent.ids)]

@@ -67,6 +67,7 @@ class VirtualClock:
         self._timers: list[tuple[int, int, _Timer]] = []
         self._order = itertools.count()
         self._active = 0
+        self._begun = 0
         self._quiet: asyncio.Event | None = None
         self._work: ContextVar[_Work | None] = ContextVar("work", default=None)
 
@@ -171,11 +172,12 @@ class VirtualClock:
         return (self._timers[0][0] - self._now_us) / MICROSECOND if self._timers else None
 
     async def _settle(self) -> None:
-        idle = 0
+        idle, begun = 0, self._begun
         while idle < IDLE_PASSES:
             await asyncio.sleep(0)
             if not self._active:
-                idle += 1
+                # Work that began and ended within one pass of the loop may cause more.
+                idle, begun = (idle + 1 if self._begun == begun else 0), self._begun
                 continue
             idle = 0
             self._quiet = asyncio.Event()
@@ -190,6 +192,7 @@ class VirtualClock:
 
     def _started(self) -> None:
         self._active += 1
+        self._begun += 1
 
     def _ended(self) -> None:
         self._active -= 1

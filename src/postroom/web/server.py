@@ -116,8 +116,8 @@ async def serving(
 ) -> AsyncIterator[WebServer]:
     """Serve for the length of a block. Raises AddressUnavailable."""
     server = WebServer(app, host, port, grace_seconds=grace_seconds)
-    await server.start()
     try:
+        await server.start()
         yield server
     finally:
         await server.stop()

@@ -16,6 +16,7 @@ import msgspec
 from postroom.kit.clock import MICROSECOND
 from postroom.queues.broker import (
     AGEING_US,
+    STAMP_US,
     Backlog,
     BrokerContext,
     Browsed,
@@ -73,13 +74,14 @@ class _Queue(msgspec.Struct):
 
     def due(self, priority: int, until_us: int, limit: int) -> list[_Entry]:
         """The first entries of a priority that are due; they leave the heap until they are put back."""
-        heap, found = self.heaps[priority], list[_Entry]()
+        # An entry may be there twice with one due time: its lease and then a retry or an extension ended alike.
+        heap, found = self.heaps[priority], dict[int, _Entry]()
         while heap and heap[0][0] <= until_us and len(found) < limit:
             due_us, key = heappop(heap)
             entry = self.entries.get(key)
             if entry is not None and entry.due_us == due_us:
-                found.append(entry)
-        return found
+                found[key] = entry
+        return list(found.values())
 
 
 class _Store:
@@ -95,7 +97,7 @@ _NAMED: dict[str, _Store] = {}
 def open_url(url: str, context: BrokerContext) -> "MemoryBroker":
     """A broker for `memory://` or `memory://NAME`."""
     name = url.removeprefix("memory://")
-    if name and not QUEUE_NAME.match(name):
+    if name and not QUEUE_NAME.fullmatch(name):
         raise ConfigurationError.out_of_range(
             "url", url, "memory:// or memory://NAME (letters, digits, dashes)"
         )
@@ -120,7 +122,7 @@ class MemoryBroker:
 
     async def send(self, queue: str, messages: Sequence[Outgoing]) -> Sent:
         """Put them behind what is there."""
-        into, now_us = self._find(queue), self._now_us()
+        into, now_us = self._find(queue), self._clock.now_us()
         before, ids, duplicates = self._count(into), [], set()
         for index, message in enumerate(messages):
             known = self._known(into, message, now_us)
@@ -131,7 +133,8 @@ class MemoryBroker:
             delay_us = message.delay_us
             if delay_us is None:
                 delay_us = into.options.delivery_delay * MICROSECOND
-            into.put(_Entry(self._next_key(), message, now_us + delay_us, now_us, meta=message.meta))
+            due_us = now_us + delay_us if delay_us else self._now_us()
+            into.put(_Entry(self._next_key(), message, due_us, now_us, meta=message.meta))
         self._signals.changed(queue)
         return Sent(ids, frozenset(duplicates), before)
 
@@ -154,7 +157,7 @@ class MemoryBroker:
         token = random.getrandbits(62) + 1
         lost = {entry.key for entry in due[:count] if entry.token}
         for entry in due[:count]:
-            entry.token, entry.due_us = token, now_us + visibility_us
+            entry.token, entry.due_us = token, self._clock.now_us() + visibility_us
             entry.attempts += 1
             source.put(entry)
         return Lease(
@@ -212,7 +215,7 @@ class MemoryBroker:
             if entry is None:
                 lost.append(one)
                 continue
-            entry.due_us = self._now_us() + visibility_us
+            entry.due_us = self._clock.now_us() + visibility_us
             source.put(entry)
         return lost
 
@@ -307,7 +310,8 @@ class MemoryBroker:
     # What the verbs share.
 
     def _now_us(self) -> int:
-        return max(self._clock.now_us(), self._store.stamp_us)
+        clock_us, stamp_us = self._clock.now_us(), self._store.stamp_us
+        return stamp_us if 0 < stamp_us - clock_us <= STAMP_US else clock_us
 
     def _next_key(self) -> int:
         self._store.last_key += 1
@@ -323,7 +327,7 @@ class MemoryBroker:
                 raise QueueNotFound(name, tuple(self._store.queues))
             queue = self._store.queues[name] = _Queue(name, QueueOptions(), self._clock.now_us())
         now_us = self._now_us()
-        too_old = now_us - queue.options.message_retention_period * MICROSECOND
+        too_old = self._clock.now_us() - queue.options.message_retention_period * MICROSECOND
         expired: list[int] = []
         for (
             entry
@@ -363,8 +367,8 @@ class MemoryBroker:
 
     def _move(self, source: _Queue, entry: _Entry, target: _Queue, meta: bytes | None) -> None:
         del source.entries[entry.key]
-        now_us = self._now_us()
-        due_us = now_us + target.options.delivery_delay * MICROSECOND
+        now_us, delay_us = self._clock.now_us(), target.options.delivery_delay * MICROSECOND
+        due_us = now_us + delay_us if delay_us else self._now_us()
         target.put(_Entry(self._next_key(), entry.sent, due_us, now_us, meta=meta))
         self._signals.changed(target.name)
 

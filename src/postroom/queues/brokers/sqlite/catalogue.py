@@ -11,6 +11,7 @@ import msgspec
 
 from postroom.kit.clock import MICROSECOND, Clock
 from postroom.kit.queries import load
+from postroom.queues.broker import STAMP_US
 from postroom.queues.errors import QueueNotFound
 from postroom.queues.options import QueueOptions
 
@@ -53,8 +54,13 @@ class Catalogue:
         self._by_id: dict[int, QueueRow] = {}
 
     def now_us(self) -> int:
-        """The moment by which messages are due: never before a stamp already given."""
-        return max(self.clock.now_us(), self._stamp_us)
+        """The moment by which messages are due: the clock's, or a stamp that it has not come up to yet."""
+        clock_us = self.clock.now_us()
+        return self._stamp_us if 0 < self._stamp_us - clock_us <= STAMP_US else clock_us
+
+    def due_us(self, delay_us: int) -> int:
+        """When a message is due that comes after so long: for none at all, behind what is ready."""
+        return self.clock.now_us() + delay_us if delay_us else self.now_us()
 
     def stamp_behind_us(self) -> int:
         """A moment behind everything that is ready now: a retried message goes to the tail."""

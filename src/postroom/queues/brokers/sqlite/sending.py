@@ -71,7 +71,7 @@ class Store:
     def __init__(self, connection: sqlite3.Connection, catalogue: Catalogue) -> None:
         self._connection = connection
         self._catalogue = catalogue
-        self._now_us = catalogue.now_us()
+        self._now_us = catalogue.clock.now_us()
         self._values: list[int | str | bytes | None] = []
         self._queues: dict[str, _Into] = {}
 
