@@ -175,6 +175,13 @@ def repeated_attempt(history: History) -> None:
     history.settle(1, "ack")
 
 
+def attempts_out_of_order(history: History) -> None:
+    history.lease("a", 2)
+    history.settle(2, "retry")
+    history.lease("a", 1)
+    history.settle(1, "ack")
+
+
 def one_delivery_too_many(history: History) -> None:
     for attempt in range(1, 6):
         history.lease("a", attempt)
@@ -188,6 +195,7 @@ STORIES = {
     double_ack: "was acknowledged 2 times",
     skipped_attempt: "1 attempts before it are missing",
     repeated_attempt: "attempts never repeat",
+    attempts_out_of_order: "came before attempt 1",
     one_delivery_too_many: "handed over at attempt 5 of 4",
 }
 

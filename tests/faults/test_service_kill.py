@@ -177,7 +177,7 @@ async def test_held_job_is_not_sent_after_a_second_death(place: Path, children: 
 
 
 async def test_job_that_kills_its_service_is_given_up_on_record(place: Path, children: Children) -> None:
-    """When the queue gives a job up because every worker died on it, its record says so too, and its messageId is free."""
+    """When the queue gives a job up because every worker died on it, its record says so too."""
     limits = {"max_retries": 2, "lease_ms": 200}
     async with open_application(settings_in(place, **limits), consume=False) as app:
         await app.producer.enqueue_job(an_email("m1"))

@@ -139,7 +139,8 @@ class _Checker:
             result.unknown += sent and not message.stored
             result.recovered += sent and not message.stored and bool(message.holds)
             result.delivered += sum(hold.delivered_us is not None for hold in message.holds)
-            message.holds.sort(key=lambda hold: (hold.taken_us, hold.attempt))
+            # Two processes may write down their leases in another order than they took them.
+            message.holds.sort(key=lambda hold: (hold.attempt, hold.taken_us))
             if message.stored and message.key not in remaining and not self._gone(message):
                 result.lost.append(message.key)
             self._judge(message, remaining.get(message.key))
@@ -263,6 +264,8 @@ class _Checker:
                 )
         if before is None:
             return
+        if hold.taken_us < before.asked_us:
+            violations.append(f"{name} came before attempt {before.attempt}")
         if self._moments:
             self._judge_moments(name, before, hold)
         if before.delivered_us is None or released:

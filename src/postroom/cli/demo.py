@@ -207,8 +207,8 @@ def _show_email(console: Console, folder: Path) -> None:
 def _show_export(console: Console, folder: Path) -> None:
     path = folder / "var/exports/demo-export.csv"
     if path.is_file():
-        lines = [line[:100] for line in path.read_text().splitlines()[:4]]
-        console.print(Panel(Text("\n".join(lines)), title="The export", title_align="left", expand=False))
+        lines = Text("\n".join(path.read_text().splitlines()[:4]), no_wrap=True, overflow="ellipsis")
+        console.print(Panel(lines, title="The export", title_align="left", expand=False))
 
 
 def _show_dead_letter(console: Console, client: httpx.Client, jobs: list[dict[str, Any]]) -> list[str]:
@@ -218,9 +218,9 @@ def _show_dead_letter(console: Console, client: httpx.Client, jobs: list[dict[st
         return ["there is no dead letter"]
     dead = found[0]["deadLetter"]
     lines = [
-        f"job:     {found[0]['id']} ({found[0]['reference']})",
+        f"job:       {found[0]['id']} ({found[0]['reference']})",
         f"failed on: {dead['queue']}",
-        f"reason:  {dead['reason']}",
+        f"reason:    {dead['reason']}",
     ]
     history: list[dict[str, Any]] = next(
         (job["history"] for job in jobs if job["jobId"] == found[0]["id"]), []

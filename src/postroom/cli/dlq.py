@@ -196,23 +196,32 @@ def delete(
     """Delete dead letters for good."""
     matching = _filter(reason, origin, ids, everything)
 
-    async def act() -> None:
+    async def look() -> tuple[str, frozenset[str]]:
         async with opened() as app:
             name = dead_letters_of(app, queue_name)
             await app.queues.info(name)
-            keys = [message.key async for message in _matching(app, name, matching) if not message.leased]
-            if not keys:
-                raise Failure(f"nothing in {name} matches")
-            only_sure(
-                f"Delete {len(keys):,} dead letter{'' if len(keys) == 1 else 's'} from {name} for good?", yes
-            )
+            chosen = [one.id async for one in _matching(app, name, matching) if not one.leased]
+            return name, frozenset(chosen)
+
+    name, chosen = run(look())
+    if not chosen:
+        raise Failure(f"nothing in {name} matches")
+    # Asked outside the event loop, where Ctrl-C reaches the prompt.
+    letters = f"{len(chosen):,} dead letter{'' if len(chosen) == 1 else 's'}"
+    only_sure(f"Delete {letters} from {name} for good?", yes)
+
+    async def act() -> int:
+        async with opened() as app:
+            # What arrived since is not among the chosen, and stays.
+            exactly = Filter(ids=chosen)
+            keys = [one.key async for one in _matching(app, name, exactly) if not one.leased]
             await audit(app, "dead_letters.deleted", name, {"count": len(keys)})
             gone = 0
             for start in range(0, len(keys), PAGE):
                 gone += await app.queues.broker.remove(name, keys[start : start + PAGE])
-            click.echo(f"deleted {gone:,} from {name}")
+            return gone
 
-    run(act())
+    click.echo(f"deleted {run(act()):,} from {name}")
 
 
 async def _matching(app: Application, name: str, matching: Filter) -> AsyncIterator[Browsed]:

@@ -140,21 +140,19 @@ def create(
 @yes_option
 def delete(name: str, yes: bool) -> None:
     """Delete a queue with everything in it, for good."""
+    count = run(_info(name)).backlog.messages
+    only_sure(f"Delete queue {name} with its {_messages(count)}?", yes)
 
-    async def act() -> None:
+    async def act() -> bool:
         async with opened() as app:
-            count = (await app.queues.info(name)).backlog.messages
-            only_sure(f"Delete queue {name} with its {_messages(count)}?", yes)
             await audit(app, "queue.deleted", name, {"count": count})
             await app.queues.delete(name)
-            click.echo(f"deleted {name} with {_messages(count)}")
-            if name in app.queues.config.names():
-                click.echo(
-                    "note: the configuration names it, so it is made anew when the queues are opened",
-                    err=True,
-                )
+            return name in app.queues.config.names()
 
-    run(act())
+    configured = run(act())
+    click.echo(f"deleted {name} with {_messages(count)}")
+    if configured:
+        click.echo("note: the configuration names it, so it comes back empty with the next opening", err=True)
 
 
 @queue.command()
@@ -162,13 +160,12 @@ def delete(name: str, yes: bool) -> None:
 @yes_option
 def purge(name: str, yes: bool) -> None:
     """Delete everything in a queue that is ready or delayed, for good."""
+    found = run(_info(name))
+    only_sure(f"Delete {_messages(found.ready + found.delayed)} from {name}?", yes)
 
     async def act() -> int:
         async with opened() as app:
-            found = await app.queues.info(name)
-            count = found.ready + found.delayed
-            only_sure(f"Delete {_messages(count)} from {name}?", yes)
-            await audit(app, "queue.purged", name, {"count": count})
+            await audit(app, "queue.purged", name)
             return await app.queues[name].purge()
 
     click.echo(f"deleted {_messages(run(act()))} from {name}")
@@ -299,6 +296,11 @@ def _content(body: str, content_type: str) -> Any:
         raise Failure(
             "BODY is not JSON; quote it for the shell, or use --content-type text",
         ) from None
+
+
+async def _info(name: str) -> QueueInfo:
+    async with opened() as app:
+        return await app.queues.info(name)
 
 
 async def _infos() -> list[QueueInfo]:

@@ -89,6 +89,10 @@ async def _work(settings: Settings, parts: Parts) -> None:
                     facts |= {"url": server.url, "host": server.host, "port": server.port}
                 if sys.stdout.isatty():
                     _greet(app, server, parts, smtp_url)
+                if smtp_url is not None:
+                    logger.info(
+                        "emails are kept in a folder and sent to nobody", file=str(settings.mailbox_dir)
+                    )
                 logger.info("ready", **facts)
                 await _until_first(
                     asked.wait(),

@@ -159,7 +159,7 @@ class Consumer(Service):
         self._fill_until_us = None
         if lease.first_ready_us is not None:
             # The clock of a batch starts with its first message, but not before the last batch was done.
-            start = max(lease.first_ready_us, self._flushed_us)
+            start = min(max(lease.first_ready_us, self._flushed_us), self._clock.now_us())
             self._fill_until_us = start + round(self.options.max_batch_timeout * MICROSECOND)
             moments.append(self._fill_until_us)
         until = min(moments, default=None)

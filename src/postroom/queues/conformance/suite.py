@@ -10,8 +10,12 @@ import pytest
 from postroom import queues as door
 from postroom.queues.conformance.batching import Batching
 from postroom.queues.conformance.content import Content
+from postroom.queues.conformance.dead_letters import DeadLetters
 from postroom.queues.conformance.delays import Delays
+from postroom.queues.conformance.leases import Leases
+from postroom.queues.conformance.pulling import Pulling
 from postroom.queues.conformance.recorder import Connect
+from postroom.queues.conformance.retention import Retention
 from postroom.queues.conformance.retries import Retries
 from postroom.queues.conformance.sending import Sending
 from postroom.queues.conformance.settling import Settling
@@ -73,3 +77,7 @@ class Conformance:
     TestSettling = Settling
     TestRetries = Retries
     TestDelays = Delays
+    TestDeadLetters = DeadLetters
+    TestLeases = Leases
+    TestPulling = Pulling
+    TestRetention = Retention

@@ -45,7 +45,7 @@ class RedriveAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     targets: dict[str, int]
     """Queue to how many of the matching ones go there."""
     unroutable: int
-    """Matching messages that were sent here directly; name a queue with `to`."""
+    """Matching messages whose origin is unknown or this queue itself; name a queue with `to`."""
 
 
 _redrive_request = msgspec.json.Decoder(RedriveRequest)

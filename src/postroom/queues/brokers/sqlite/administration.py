@@ -73,12 +73,12 @@ def transfer(
     queue = catalogue.queue(connection, name)
     free = _free(connection, catalogue, queue.id, [key for key, _ in moves])
     sizes = {key: size for key, size, _ in free}
-    now_us = catalogue.now_us()
+    now_us = catalogue.clock.now_us()
     for key, target_name in moves:
         if key not in sizes:
             continue
         target = catalogue.queue(connection, target_name)
-        due_us = now_us + target.delivery_delay_us
+        due_us = catalogue.due_us(target.delivery_delay_us)
         connection.execute(SQL.move, {"target": target.id, "due_us": due_us, "now_us": now_us, "key": key})
         connection.execute(
             SQL.count, {"queue_id": target.id, "count": 1, "bytes": sizes[key], "in_flight": 0}

@@ -5,6 +5,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from postroom.kit.sqlite import Operation
 from postroom.queues.broker import AGEING_US, Lease, Leased
@@ -53,7 +54,7 @@ class TakeLease(Operation[Lease]):
             due = connection.execute(SQL.next_due, {"queue_id": queue.id, "now_us": now_us}).fetchone()[0]
             return Lease((), ready, min(row[1] for row in picked) if picked else None, due, 0)
         keys = [row[0] for row in picked[: ready - ready % self._fewest]]
-        return Lease(self._mark(connection, queue, keys, now_us), ready, None, None, 0)
+        return Lease(self._mark(connection, queue, keys, catalogue.clock.now_us()), ready, None, None, 0)
 
     def _mark(
         self, connection: sqlite3.Connection, queue: QueueRow, keys: list[int], now_us: int
@@ -76,7 +77,7 @@ class TakeLease(Operation[Lease]):
             delete_rows(connection, queue.id, aged)
             self.expired[queue.name] += len(aged)
             rows = [row for row in rows if row[9] > too_old]
-        return [Leased(*row[:-1], row[0] in held) for row in rows]
+        return [_leased(row, row[0] in held) for row in rows]
 
 
 class Extend(Operation[Sequence[Leased]]):
@@ -93,7 +94,7 @@ class Extend(Operation[Sequence[Leased]]):
 
     def perform(self, connection: sqlite3.Connection) -> Sequence[Leased]:
         """One statement for each lease."""
-        until_us = self._catalogue.now_us() + self._visibility_us
+        until_us = self._catalogue.clock.now_us() + self._visibility_us
         by_token: dict[int, list[int]] = {}
         for one in self._messages:
             by_token.setdefault(one.token, []).append(one.key)
@@ -104,3 +105,8 @@ class Extend(Operation[Sequence[Leased]]):
             )
             kept.update(row[0] for row in rows)
         return [one for one in self._messages if one.key not in kept]
+
+
+def _leased(row: Sequence[Any], lost: bool) -> Leased:
+    key, token, message_id, body, content_type, priority, sent_us, attempts, meta, _ = row
+    return Leased(key, token, message_id, body, content_type, priority, sent_us, attempts, meta, lost)

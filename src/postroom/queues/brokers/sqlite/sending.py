@@ -72,6 +72,7 @@ class Store:
         self._connection = connection
         self._catalogue = catalogue
         self._now_us = catalogue.clock.now_us()
+        self._ready_us = catalogue.now_us()
         self._values: list[int | str | bytes | None] = []
         self._queues: dict[str, _Into] = {}
 
@@ -79,6 +80,7 @@ class Store:
         """Take messages in; nothing is in the file before `write`."""
         into = self._queues.get(name) or self._open(name)
         queue, before, now_us, values = into.row, into.backlog, self._now_us, self._values
+        ready_us = self._ready_us
         ids: list[str] = []
         duplicates: list[int] = []
         count = size = 0
@@ -90,9 +92,10 @@ class Store:
                     ids.append(known)
                     continue
             delay_us = queue.delivery_delay_us if message.delay_us is None else message.delay_us
+            due_us = now_us + delay_us if delay_us else ready_us
             body = message.body
             # fmt: off
-            values.extend((queue.id, message.id, message.priority, now_us + delay_us, message.sent_us, now_us,
+            values.extend((queue.id, message.id, message.priority, due_us, message.sent_us, now_us,
                            message.content_type, body, message.meta))
             # fmt: on
             ids.append(message.id)

@@ -152,11 +152,11 @@ def _acknowledge(connection: sqlite3.Connection, queue: QueueRow, one: Leased, *
 def _bury(connection: sqlite3.Connection, catalogue: Catalogue, queue: QueueRow, dead: DeadLetter) -> bool:
     """Move one to the dead-letter queue, which is made if it is missing."""
     target = catalogue.queue(connection, dead.queue, create=True)
-    now_us, one = catalogue.now_us(), dead.leased
+    due_us, one = catalogue.due_us(target.delivery_delay_us), dead.leased
     size = connection.execute(SQL.body_size, {"key": one.key, "id": one.id}).fetchone()
     # fmt: off
     moved = connection.execute(SQL.bury, {
-        "target": target.id, "due_us": now_us + target.delivery_delay_us, "now_us": now_us, "meta": dead.meta,
+        "target": target.id, "due_us": due_us, "now_us": catalogue.clock.now_us(), "meta": dead.meta,
         "key": one.key, "token": one.token,
     }).rowcount
     # fmt: on

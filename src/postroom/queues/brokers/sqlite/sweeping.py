@@ -17,7 +17,7 @@ SWEEP_ROWS = 2000
 
 def sweep(connection: sqlite3.Connection, catalogue: Catalogue) -> Counter[str]:
     """Delete expired messages if it is time to look; returns how many by queue."""
-    now_us = catalogue.now_us()
+    now_us = catalogue.clock.now_us()
     expired: Counter[str] = Counter()
     if now_us < catalogue.sweep_at_us:
         return expired
