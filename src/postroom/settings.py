@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from postroom.queues import wrangler
+
 PREFIX: Final = "POSTROOM_"
 LOCAL: Final = "local"
 TOKEN_CHARS_MIN: Final = 32
@@ -305,8 +307,7 @@ def _complete(values: dict[str, Any], folder: Path) -> None:
     """What follows from other settings."""
     values["queue_url"] = values["queue_url"] or values["database_url"]
     if values["config"] is None:
-        found = (folder / name for name in ("wrangler.json", "wrangler.jsonc", "wrangler.toml"))
-        values["config"] = next((path for path in found if path.is_file()), None)
+        values["config"] = wrangler.find(folder)
 
 
 def _cross_check(values: Mapping[str, Any]) -> list[str]:

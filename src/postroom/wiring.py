@@ -19,7 +19,7 @@ from postroom.jobs import (
     SmsJob,
 )
 from postroom.kit.clock import Clock, SystemClock
-from postroom.messages import EmailSender, StoreLedger, TextSender, UncertainPolicy
+from postroom.messages import EmailSender, StoreLedger, TextSender, UncertainPolicy, record_given_up
 from postroom.queues import ConsumerOptions, Queues, QueuesConfig, connect
 from postroom.retention import Cleanup
 from postroom.settings import Settings
@@ -109,6 +109,7 @@ async def open_application(
             policy = RetryPolicy(max_attempts=settings.max_attempts, base_seconds=settings.retry_base_seconds)
             dispatcher = Dispatcher(registry, clock=clock, events=queues.events, policy=policy, ledger=ledger)
             queues.consumer(name)(dispatcher)
+        stack.push_async_callback(record_given_up(queues, name, ledger))
         status = StatusReader(store, queues, clock, _facts(settings, smtp_url))
         yield Application(settings, clock, queues, store, registry, producer, status, name)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from cli_support import answer, postroom
 
-import postroom.__main__ as entry
 from postroom.cli.root import COMMANDS
 from postroom.settings import TABLE
 
@@ -108,18 +107,19 @@ def test_foreign_database_is_one_line(folder: Path) -> None:
     assert lines[0].startswith("error: ")
 
 
-def test_a_missing_extra_names_the_remedy(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.slow
+def test_a_missing_extra_names_the_remedy(folder: Path) -> None:
     """Without click there is a line, not a traceback."""
-    monkeypatch.setitem(sys.modules, "click", None)
-    for name in [name for name in sys.modules if name.startswith("postroom.cli")]:
-        monkeypatch.delitem(sys.modules, name)
+    code = "import sys; sys.modules['click'] = None; from postroom.__main__ import main; main()"
 
-    with pytest.raises(SystemExit) as ended:
-        entry.main()
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=30
+    )
 
-    assert 'pip install "postroom[service]"' in str(ended.value.code)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert 'pip install "postroom[service]"' in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.slow
@@ -140,3 +140,17 @@ def test_a_closed_pipe_is_no_failure_with_a_traceback(folder: Path) -> None:
 
     assert "Traceback" not in text
     assert "error" not in text
+
+
+def test_an_unexpected_failure_tells_place_but_not_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception's text may quote a value."""
+
+    def fail(*args: object, **options: object) -> None:
+        raise KeyError("anna@example.com")
+
+    monkeypatch.setattr("postroom.cli.check.load", fail)
+
+    (line,) = postroom("check", code=1).stderr.splitlines()
+
+    assert line.startswith("error: unexpected KeyError at test_cli_check.py:")
+    assert "anna" not in line

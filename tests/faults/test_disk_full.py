@@ -23,6 +23,10 @@ pytestmark = pytest.mark.slow
 
 MEGABYTE = 1_000_000
 
+SIZES = [(1, 1000), (10, 1000), (2, 20)]
+"""Room, and the length of the log at which it is moved into the database."""
+SIZE_NAMES = ["before the log is moved", "after the log was moved", "while the log is moved"]
+
 Mount = Callable[[int], Path]
 
 
@@ -79,24 +83,29 @@ async def assert_refused_and_goes_on(
     assert_sound(file)
 
 
-@pytest.mark.parametrize("megabytes", [1, 6, 12], ids=lambda size: f"{size}MB")
+@pytest.mark.parametrize(("megabytes", "checkpoint_pages"), SIZES, ids=SIZE_NAMES)
 async def test_file_size_limit_refuses_and_loses_nothing(
-    megabytes: int, place: Path, ledgers: Path, children: Children
+    megabytes: int, checkpoint_pages: int, place: Path, ledgers: Path, children: Children
 ) -> None:
-    """A file-size limit (RLIMIT_FSIZE), met before and after the log was first moved into the database."""
+    """A file-size limit (RLIMIT_FSIZE)."""
     file = place / "q.db"
-    filler = await children.start("fill", url=f"sqlite:///{file}", limit=megabytes * MEGABYTE)
+    filler = await children.start(
+        "fill",
+        url=f"sqlite:///{file}",
+        limit=megabytes * MEGABYTE,
+        checkpoint_pages=checkpoint_pages,
+    )
 
     await assert_refused_and_goes_on(filler, file, ledgers, make_room=lambda: None)
 
 
-@pytest.mark.parametrize("megabytes", [1, 7, 12, 16], ids=lambda size: f"{size}MB")
+@pytest.mark.parametrize(("megabytes", "checkpoint_pages"), SIZES, ids=SIZE_NAMES)
 async def test_full_disk_refuses_and_loses_nothing(
-    megabytes: int, mount: Mount, ledgers: Path, children: Children
+    megabytes: int, checkpoint_pages: int, mount: Mount, ledgers: Path, children: Children
 ) -> None:
-    """A small disk runs full, before and while the log is moved into the database."""
+    """A small disk runs full."""
     file = mount(megabytes * MEGABYTE) / "q.db"
-    filler = await children.start("fill", url=f"sqlite:///{file}")
+    filler = await children.start("fill", url=f"sqlite:///{file}", checkpoint_pages=checkpoint_pages)
 
     await assert_refused_and_goes_on(filler, file, ledgers, make_room=lambda: mount(64 * MEGABYTE))
 

@@ -19,8 +19,11 @@ pytestmark = pytest.mark.slow
 LEASE_MS = 300
 
 
-async def test_late_settle_changes_nothing(place: Path, ledgers: Path, children: Children) -> None:
-    """Stopped with a message in hand; another process handles it; the first wakes up and its settle is void."""
+@pytest.mark.parametrize("seconds", [0.01, 1.0], ids=["after the other's ack", "in the other's hands"])
+async def test_late_settle_changes_nothing(
+    seconds: float, place: Path, ledgers: Path, children: Children
+) -> None:
+    """Stopped with a message in hand; another process gets it; the first wakes up and its settle is void."""
     file = place / "q.db"
     url = f"sqlite:///{file}"
     consuming = {
@@ -35,12 +38,14 @@ async def test_late_settle_changes_nothing(place: Path, ledgers: Path, children:
         await send(queues["orders"], children.ledger, "slow:1")
         await first.hear("delivered")
         await first.stop()
-        second = await children.start("consume", "second", slow_seconds=0.01, **consuming)
+        second = await children.start("consume", "second", slow_seconds=seconds, **consuming)
 
         assert await second.hear("delivered") == "delivered slow:1"
-        await until(lambda: waiting(file, "orders") == 0, "the second process handles it")
+        if seconds < 1:
+            await until(lambda: waiting(file, "orders") == 0, "the second process handles it")
         await first.go_on()
         await first.hear_events("LeaseLost")
+        await until(lambda: waiting(file, "orders") == 0, "the second process has handled it")
 
         for consumer in (first, second):
             consumer.terminate()

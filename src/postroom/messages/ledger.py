@@ -15,13 +15,14 @@ from postroom.jobs.ledger import Begun, Enqueued, Entry, answer
 from postroom.jobs.models import EmailJob, ExportJob, Job, SmsJob, priority_of
 from postroom.jobs.outcome import Done, Failed, JobContext, Outcome, RetryAfter, Uncertain
 from postroom.jobs.policy import DeadLetter, Decision, Retry, Settle
-from postroom.jobs.states import JobState, may_move
+from postroom.jobs.states import FINAL, JobState, may_move
 from postroom.kit.clock import MICROSECOND, Clock, isoformat, to_datetime, to_us
 from postroom.messages.sending import UncertainPolicy
 from postroom.messages.states import OF_JOB, RESENDABLE
 from postroom.queues import Queue
 from postroom.store import Store, StoreTransaction
 
+EMAIL, SMS, EXPORT = "email_send", "sms_send", "export_generation"
 WORKER = "worker"
 """The actor of what a worker does."""
 
@@ -57,6 +58,10 @@ class StoreLedger:
         await self._store.write(
             lambda transaction: self._end(transaction, context, job, number, outcome, decision)
         )
+
+    async def give_up(self, job_id: str, reason: str) -> None:
+        """Record that the queue gave a job up that nobody settled: every worker that had it died or lost it."""
+        await self._store.write(lambda transaction: self._give_up(transaction, job_id, reason))
 
     async def history(self, job_id: str) -> Mapping[str, Any]:
         """The job's facts and attempts."""
@@ -161,6 +166,34 @@ class StoreLedger:
         # fmt: on
         _insert_subject(transaction, job, context.job_id, JobState.QUEUED, now_us)
         return transaction.one("find_job", id=context.job_id)
+
+    def _give_up(self, transaction: StoreTransaction, job_id: str, reason: str) -> None:
+        job, now_us = transaction.one("find_job", id=job_id), self._clock.now_us()
+        if job is None or job["status"] in FINAL:
+            return
+        opened = transaction.run(
+            "close_lost_attempts", job_id=job_id, now_us=now_us, reason="the worker died in its middle"
+        )
+        # A message may have left before its worker died; anything else has just not been done.
+        sending = job["type"] in (EMAIL, SMS) and opened
+        state = JobState.UNCERTAIN if sending else JobState.FAILED
+        # fmt: off
+        transaction.run(
+            "change_job", id=job_id, status=state, attempts=job["attempts"], now_us=now_us, next_us=None,
+            finished_us=now_us, code="given_up", reason=reason,
+        )
+        # fmt: on
+        if job["type"] == EXPORT:
+            transaction.run("change_export_status", id=job["reference"], job_id=job_id, status=state)
+        elif job["reference"] is not None:
+            transaction.run(
+                "change_message", id=job["reference"], job_id=job_id, status=OF_JOB[state], now_us=now_us,
+                provider=None, provider_id=None,
+            )  # fmt: skip
+        # fmt: off
+        record(transaction, at_us=now_us, actor=WORKER, action=f"job.{state}", object_type="job", object_id=job_id,
+               details={"type": job["type"], "code": "given_up"})
+        # fmt: on
 
     def _end(
         self,

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
-from postroom.kit.clock import Clock
+from postroom.kit.clock import MICROSECOND, Clock
 from postroom.kit.events import Events
+from postroom.queues.limits import AGELESS_DELAY_SECONDS
 from postroom.queues.options import QueueOptions
 
 T = TypeVar("T")
@@ -29,6 +30,9 @@ STAMP_US = 10_000
 """A message that is retried at once is due a microsecond after all that is ready, which is how it gets behind them.
 So what is due is judged by the last such stamp while the clock has not come up to it; a stamp that is further ahead
 of the clock than this is from before the clock was set back. Everything else is measured by the clock."""
+
+
+AGELESS_DELAY_US = AGELESS_DELAY_SECONDS * MICROSECOND
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):

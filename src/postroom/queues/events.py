@@ -48,6 +48,7 @@ class MessagesExpired(Event, frozen=True, kw_only=True):
     """Messages outlived the queue's retention and were deleted."""
 
     count: int
+    ids: tuple[str, ...]
 
 
 class LeaseLost(Event, frozen=True, kw_only=True):

@@ -37,13 +37,16 @@ RETENTION_SECONDS_DEFAULT: Final = 345_600
 RETENTION_SECONDS_MIN: Final = 60
 RETENTION_SECONDS_MAX: Final = 1_209_600
 """14 days."""
+AGELESS_DELAY_SECONDS: Final = DELAY_SECONDS_MAX
+"""A message's age counts from when it was sent. With a delay longer than Cloudflare's longest, which is an
+extension, it counts from the end of the delay: what is scheduled for next month must not expire this week."""
 
 DEDUPLICATION_SECONDS_DEFAULT: Final = 300
 """How long a deduplication id is remembered. An extension; the figure is that of Amazon SQS FIFO queues."""
 DEDUPLICATION_SECONDS_MAX: Final = 86_400
 DEDUPLICATION_ID_CHARS_MAX: Final = 128
 
-QUEUE_NAME: Final = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+QUEUE_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 """What a queue may be called (API error 11003 quotes the same pattern)."""
 
 REASON_CHARS_MAX: Final = 2_000

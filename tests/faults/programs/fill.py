@@ -6,6 +6,7 @@ Then it may consume what is there, so that all of it happens in one process.
 import asyncio
 import resource
 
+from postroom.kit.sqlite import checkpoint
 from postroom.queues import MessageBatch, StorageFull, connect
 from support.parent import order, orders, say
 from support.recording import record, send
@@ -22,6 +23,7 @@ def limit(size: int) -> None:
 
 async def main() -> None:
     ledger = ORDER.ledger
+    checkpoint.PAGES = ORDER.get("checkpoint_pages", checkpoint.PAGES)
     refusals: list[StorageFull] = []
     async with connect(ORDER["url"]) as queues:
         record(queues, ledger)
@@ -54,8 +56,6 @@ async def main() -> None:
             except StorageFull:
                 say("refused", line)
 
-        left = asyncio.Event()
-
         @queues.consumer("orders", max_batch_timeout=0, max_batch_size=100)
         async def handle(batch: MessageBatch) -> None:
             say("handled", len(batch))
@@ -63,7 +63,6 @@ async def main() -> None:
         async with queues.running():
             while (await queue.metrics()).backlog_count:
                 await asyncio.sleep(0.01)
-        left.set()
     say("bye")
 
 

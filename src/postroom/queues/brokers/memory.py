@@ -16,6 +16,7 @@ import msgspec
 from postroom.kit.clock import MICROSECOND
 from postroom.queues.broker import (
     AGEING_US,
+    AGELESS_DELAY_US,
     STAMP_US,
     Backlog,
     BrokerContext,
@@ -134,7 +135,8 @@ class MemoryBroker:
             if delay_us is None:
                 delay_us = into.options.delivery_delay * MICROSECOND
             due_us = now_us + delay_us if delay_us else self._now_us()
-            into.put(_Entry(self._next_key(), message, due_us, now_us, meta=message.meta))
+            aged_us = now_us if delay_us <= AGELESS_DELAY_US else due_us
+            into.put(_Entry(self._next_key(), message, due_us, aged_us, meta=message.meta))
         self._signals.changed(queue)
         return Sent(ids, frozenset(duplicates), before)
 
@@ -328,18 +330,21 @@ class MemoryBroker:
             queue = self._store.queues[name] = _Queue(name, QueueOptions(), self._clock.now_us())
         now_us = self._now_us()
         too_old = self._clock.now_us() - queue.options.message_retention_period * MICROSECOND
-        expired: list[int] = []
+        expired: list[_Entry] = []
         for (
             entry
         ) in queue.entries.values():  # in order of arrival, so this stops at once when none is too old
-            if entry.enqueued_us > too_old:
+            if now_us >= entry.enqueued_us > too_old:
                 break
+            if entry.enqueued_us > now_us:
+                continue
             if not entry.token or entry.due_us <= now_us:
-                expired.append(entry.key)
-        for key in expired:
-            del queue.entries[key]
+                expired.append(entry)
+        for entry in expired:
+            del queue.entries[entry.key]
         if expired:
-            self._events.emit(MessagesExpired(queue=name, count=len(expired)))
+            ids = tuple(entry.sent.id for entry in expired)
+            self._events.emit(MessagesExpired(queue=name, count=len(ids), ids=ids))
         return queue
 
     def _known(self, queue: _Queue, message: Outgoing, now_us: int) -> str | None:

@@ -39,7 +39,7 @@ from postroom.queues.brokers.sqlite.catalogue import Catalogue
 from postroom.queues.brokers.sqlite.leasing import Extend, TakeLease
 from postroom.queues.brokers.sqlite.sending import Send, Store, read_backlog
 from postroom.queues.brokers.sqlite.settling import Settle
-from postroom.queues.brokers.sqlite.sweeping import sweep
+from postroom.queues.brokers.sqlite.sweeping import Expired, sweep
 from postroom.queues.errors import (
     BrokerError,
     BrokerUnavailable,
@@ -301,20 +301,20 @@ class SqliteBroker:
     async def _swept(self, queue: str) -> int:
         """The queue's id, after a look for expired messages."""
 
-        def look(connection: sqlite3.Connection) -> tuple[int, dict[str, int]]:
+        def look(connection: sqlite3.Connection) -> tuple[int, Expired]:
             self._catalogue.refresh(connection)
             expired = sweep(connection, self._catalogue)
-            return self._catalogue.queue(connection, queue).id, dict(expired)
+            return self._catalogue.queue(connection, queue).id, expired
 
         queue_id, expired = await self._call(look)
         self._announce(expired)
         return queue_id
 
-    def _announce(self, expired: Mapping[str, int]) -> None:
-        for queue, count in expired.items():
-            self._events.emit(MessagesExpired(queue=queue, count=count))
+    def _announce(self, expired: Mapping[str, Sequence[str]]) -> None:
+        for queue, ids in expired.items():
+            self._events.emit(MessagesExpired(queue=queue, count=len(ids), ids=tuple(ids)))
 
-    def _filled(self, queues: Iterable[str], expired: Mapping[str, int] | None = None) -> None:
+    def _filled(self, queues: Iterable[str], expired: Mapping[str, Sequence[str]] | None = None) -> None:
         """In the writer's thread: what to do once the transaction is committed that made messages available."""
         for queue in queues:
             self.writer.after_commit(partial(self._tell, queue))

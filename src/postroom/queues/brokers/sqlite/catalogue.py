@@ -22,7 +22,7 @@ QUICK = 16
 OLDEST_US = MICROSECOND
 """For so long the age of a queue's oldest message is not looked up again."""
 SWEEP_US = 5 * MICROSECOND
-"""Messages past their retention are looked for at most this often."""
+"""How soon messages are judged again that were in flight when their time was up."""
 
 
 class QueueRow(NamedTuple):
@@ -77,6 +77,8 @@ class Catalogue:
         if version == self._version and not self.stale:
             return
         rows = [_queue_row(*row) for row in connection.execute(SQL.select_queues)]
+        if {row.retention_us for row in rows} != {row.retention_us for row in self._by_id.values()}:
+            self.sweep_at_us = 0
         self._by_name = {row.name: row for row in rows}
         self._by_id = {row.id: row for row in rows}
         self._version = version

@@ -2,7 +2,6 @@
 
 import random
 import sqlite3
-from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from postroom.kit.sqlite import Operation
 from postroom.queues.broker import AGEING_US, Lease, Leased
 from postroom.queues.brokers.sqlite.catalogue import QUICK, SQL, Catalogue, QueueRow
-from postroom.queues.brokers.sqlite.sweeping import as_json, delete_rows, sweep
+from postroom.queues.brokers.sqlite.sweeping import Expired, as_json, delete_rows, sweep
 
 
 class TakeLease(Operation[Lease]):
@@ -29,7 +28,7 @@ class TakeLease(Operation[Lease]):
         self._fewest = fewest
         self._visibility_us = visibility_us
         self._token = random.getrandbits(62) + 1
-        self.expired: Counter[str] = Counter()
+        self.expired: Expired = {}
 
     @property
     def quick(self) -> bool:
@@ -75,7 +74,7 @@ class TakeLease(Operation[Lease]):
         if any(row[9] <= too_old for row in rows):
             aged = [(row[0], len(row[3]), True) for row in rows if row[9] <= too_old]
             delete_rows(connection, queue.id, aged)
-            self.expired[queue.name] += len(aged)
+            self.expired.setdefault(queue.name, []).extend(row[2] for row in rows if row[9] <= too_old)
             rows = [row for row in rows if row[9] > too_old]
         return [_leased(row, row[0] in held) for row in rows]
 

@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS postroom_messages (
     priority           INTEGER NOT NULL,            -- 0 high, 1 normal, 2 low
     due_us             INTEGER NOT NULL,            -- when it may be leased: end of its delay or of its lease
     sent_us            INTEGER NOT NULL,            -- the message's timestamp
-    enqueued_us        INTEGER NOT NULL,            -- when it came into this queue; its age for retention
+    enqueued_us        INTEGER NOT NULL,            -- when its age for retention began
     attempts           INTEGER NOT NULL DEFAULT 0,
     lease              INTEGER NOT NULL DEFAULT 0,  -- token of the lease; 0: none
     content_type       TEXT    NOT NULL,

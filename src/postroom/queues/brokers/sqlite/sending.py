@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from postroom.kit.sqlite import Operation
-from postroom.queues.broker import Backlog, Outgoing, Sent
+from postroom.queues.broker import AGELESS_DELAY_US, Backlog, Outgoing, Sent
 from postroom.queues.brokers.sqlite.catalogue import QUICK, SQL, Catalogue, QueueRow
 from postroom.queues.brokers.sqlite.sweeping import sweep
 
@@ -27,7 +27,7 @@ class Send(Operation[Sent]):
         catalogue: Catalogue,
         queue: str,
         messages: Sequence[Outgoing],
-        announce: Callable[[Iterable[str], Mapping[str, int]], None],
+        announce: Callable[[Iterable[str], Mapping[str, Sequence[str]]], None],
     ) -> None:
         self.error = None
         self.catalogue = catalogue
@@ -93,9 +93,10 @@ class Store:
                     continue
             delay_us = queue.delivery_delay_us if message.delay_us is None else message.delay_us
             due_us = now_us + delay_us if delay_us else ready_us
+            aged_us = now_us if delay_us <= AGELESS_DELAY_US else due_us
             body = message.body
             # fmt: off
-            values.extend((queue.id, message.id, message.priority, due_us, message.sent_us, now_us,
+            values.extend((queue.id, message.id, message.priority, due_us, message.sent_us, aged_us,
                            message.content_type, body, message.meta))
             # fmt: on
             ids.append(message.id)
