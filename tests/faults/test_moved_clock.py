@@ -38,15 +38,15 @@ async def test_message_in_hand_when_clocks_differ_is_acknowledged_once(
         await send(queues["orders"], children.ledger, "slow:1")
         await first.hear("delivered")
         second = await children.start(
-            "consume", "second", url=url, queue="orders", clock_seconds=quick, slow_seconds=0.01,
+            "consume", "second", url=url, queue="orders", clock_seconds=quick, slow_seconds=2,
             say_delivered=True, options=options,
         )  # fmt: skip
         second.note(MOVED)
 
         # For the second process the lease of the first has run out long ago.
         await second.hear("delivered")
-        await until(lambda: waiting(file, "orders") == 0, "the second process handles it")
         await first.hear_events("LeaseLost")
+        await until(lambda: waiting(file, "orders") == 0, "the second process has handled it")
 
         for consumer in (first, second):
             consumer.terminate()

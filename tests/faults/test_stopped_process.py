@@ -33,11 +33,9 @@ async def test_late_settle_changes_nothing(
         "options": {"max_batch_timeout": 0, "visibility_timeout_ms": LEASE_MS},
     }
     async with connect(url) as queues:
-        first = await children.start("consume", "first", slow_seconds=0.05, **consuming)
-        await first.hear("ready")
+        first = await children.start("consume", "first", slow_seconds=0, freeze=True, **consuming)
         await send(queues["orders"], children.ledger, "slow:1")
-        await first.hear("delivered")
-        await first.stop()
+        await first.stands_still()
         second = await children.start("consume", "second", slow_seconds=seconds, **consuming)
 
         assert await second.hear("delivered") == "delivered slow:1"
@@ -71,7 +69,7 @@ async def test_process_stopped_while_writing_holds_others_up_no_longer_than_it_m
     async with connect(f"sqlite:///{file}") as queues:
         await queues["orders"].send(1)
         holder = await children.start("hold", url=f"sqlite:///{file}")
-        await until(lambda: _stands_still(holder.pid), "the process stops itself amid a transaction")
+        await holder.stands_still()
 
         begun = time.monotonic()
         with pytest.raises(BrokerUnavailable):
@@ -82,8 +80,3 @@ async def test_process_stopped_while_writing_holds_others_up_no_longer_than_it_m
         await queues["orders"].send(3)
         assert {one.body for one in await queues["orders"].peek()} >= {1, 3}
     assert_sound(file)
-
-
-def _stands_still(pid: int) -> bool:
-    with open(f"/proc/{pid}/stat") as stat:
-        return stat.read().rpartition(")")[2].split()[0] == "T"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from support.ledger import BEGUN, DONE, Entry, Ledger
-from support.patience import PATIENCE_SECONDS
+from support.patience import PATIENCE_SECONDS, until
 
 TESTS = Path(__file__).resolve().parents[1]
 STDERR_SHOWN = 4000
@@ -82,6 +82,15 @@ class Child:
     async def stop(self) -> None:
         """SIGSTOP: it stands still until `go_on`."""
         await self._signal(signal.SIGSTOP, STOPPED)
+
+    async def stands_still(self) -> None:
+        """Wait until it has stopped itself, and note it."""
+        await until(self._is_stopped, f"{self.name} stops itself")
+        self.note(STOPPED)
+
+    def _is_stopped(self) -> bool:
+        stat = Path(f"/proc/{self.pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] == "T"
 
     async def go_on(self) -> None:
         """SIGCONT."""

@@ -229,6 +229,9 @@ class Administration(Protocol):
     async def peek(self, queue: str, limit: int) -> Sequence[Browsed]:
         """Look at the messages that are next, without touching them."""
 
+    async def find(self, queue: str, keys: Sequence[Any]) -> Sequence[Browsed]:
+        """Look at messages by their keys, without touching them; those that are gone are left out."""
+
     async def transfer(self, source: str, moves: Sequence[tuple[Any, str]]) -> int:
         """Move unleased messages (keys, each with its target) in one act, attempts starting again; how many."""
 

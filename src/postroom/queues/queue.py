@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec import structs
+
 from postroom.kit.clock import MICROSECOND, Clock
 from postroom.kit.events import Events
 from postroom.queues import limits, redrive
@@ -181,12 +183,13 @@ class Queue:
         returned = [read_retry(one) for one in retries]
         batch = MessageBatch(
             self.name,
-            [parse_lease_id(one.lease_id) for one in returned],
+            await self._with_history([parse_lease_id(one.lease_id) for one in returned]),
             delay_max=self._broker.capabilities.delay_seconds_max,
         )
         for message, one in zip(batch.messages, returned, strict=True):
             message.retry(delay_seconds=one.delay_seconds)
-        buried = MessageBatch(self.name, [parse_lease_id(lease_id) for lease_id in dead_letters or {}])
+        doomed = [parse_lease_id(lease_id) for lease_id in dead_letters or {}]
+        buried = MessageBatch(self.name, await self._with_history(doomed, all_of_them=True))
         for message, reason in zip(buried.messages, (dead_letters or {}).values(), strict=True):
             message.dead_letter(reason)
         lost = await self._broker.settle(self.name, Settlement(acks=list(acked.values()), late_acks=True))
@@ -206,6 +209,14 @@ class Queue:
         check_range("seconds", seconds, 0, limits.VISIBILITY_MS_MAX / 1000, "seconds", whole=False)
         one = parse_lease_id(lease_id)
         return not await self._broker.extend(self.name, [one], round(seconds * MICROSECOND))
+
+    async def _with_history(self, leased: Sequence[Leased], *, all_of_them: bool = False) -> Sequence[Leased]:
+        """What a lease id does not carry: the former failures of those that are about to become dead letters."""
+        last = {one.key for one in leased if all_of_them or one.attempts > self._consumer.max_retries}
+        if not last:
+            return leased
+        found = {one.key: one.meta for one in await self._broker.find(self.name, list(last))}
+        return [structs.replace(one, meta=found.get(one.key)) for one in leased]
 
     async def _conclude(self, verdict: Verdict) -> Sequence[Leased]:
         lost = await self._broker.settle(self.name, verdict.settlement)

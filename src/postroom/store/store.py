@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from postroom.kit.clock import Clock
 from postroom.kit.queries import load
 from postroom.kit.sqlite import connect_reader
-from postroom.queues import Queues
+from postroom.queues import BrokerUnavailable, Queues
 from postroom.store.migrations import migrate
 
 T = TypeVar("T")
@@ -70,7 +70,10 @@ class Store:
         """Run a function on the reading connection; several queries in it may see different states."""
         with self.clock.working():
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._reading, lambda: function(StoreTransaction(self._reader)))
+            try:
+                return await loop.run_in_executor(self._reading, lambda: function(StoreTransaction(self._reader)))
+            except sqlite3.OperationalError as error:
+                raise BrokerUnavailable(f"{self.path.name} cannot be read: {error}") from error
 
     async def close(self) -> None:
         """Let go of the reading connection."""

@@ -34,6 +34,8 @@ LOUD: Final = {
     JobRejected: "warning",
 }
 """Severity of events that are not just informative."""
+BY_NAME: Final = {"RequestDenied": "warning", "RequestFailed": "error"}
+"""The same for events of parts that this one must not import."""
 
 THIRD_PARTY: Final = ("aiosmtplib", "mail.log", "uvicorn.access", "litestar", "asyncio")
 """Libraries whose lower levels write addresses, URLs or bodies."""
@@ -69,7 +71,7 @@ def log_events(events: Events) -> None:
 
     def write(event: msgspec.Struct) -> None:
         kind = type(event)
-        level = QUIET.get(kind) or LOUD.get(kind) or "info"
+        level = QUIET.get(kind) or LOUD.get(kind) or BY_NAME.get(kind.__name__) or "info"
         if isinstance(event, JobFinished) and event.outcome == "failed":
             level = "warning"
         fields = {name: value for name, value in msgspec.structs.asdict(event).items() if value is not None}

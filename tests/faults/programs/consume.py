@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from postroom.queues import Message, MessageBatch, connect
 from postroom.queues.events import ConsumerFailed, LeaseLost, MessageDeadLettered, SettlementFailed
-from support.parent import MovedClock, order, say
+from support.parent import MovedClock, order, say, stand_still
 from support.recording import record
 
 ORDER = order()
@@ -38,6 +38,8 @@ async def main() -> None:
                     raise RuntimeError("a handler that always fails")
                 case "slow":
                     await asyncio.sleep(SLOW_SECONDS)
+                    if ORDER.get("freeze"):
+                        stand_still()
             if WORK_SECONDS:
                 await asyncio.sleep(chance.uniform(0, WORK_SECONDS))
             if chance.random() < RETRY_SHARE:

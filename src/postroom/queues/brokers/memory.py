@@ -292,6 +292,11 @@ class MemoryBroker:
         entries.sort(key=lambda entry: (entry.due_us + entry.sent.priority * AGEING_US, entry.key))
         return [_browsed(entry, now_us) for entry in entries[:limit]]
 
+    async def find(self, queue: str, keys: Sequence[Any]) -> Sequence[Browsed]:
+        """By key."""
+        entries, now_us = self._find(queue).entries, self._now_us()
+        return [_browsed(entries[key], now_us) for key in keys if key in entries]
+
     async def transfer(self, source: str, moves: Sequence[tuple[Any, str]]) -> int:
         """Those that nobody holds."""
         origin = self._find(source)

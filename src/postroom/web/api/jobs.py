@@ -96,7 +96,8 @@ async def list_jobs(
         # One more than asked for tells whether there is a next page.
         "limit": count + 1,
     }
-    rows = await services.store.read(lambda transaction: transaction.all("list_jobs", **values))
+    query = "list_jobs" if values["status"] is None else "list_jobs_in_status"
+    rows = await services.store.read(lambda transaction: transaction.all(query, **values))
     more = len(rows) > count
     return JobPage(
         [JobView(**_fields(row)) for row in rows[:count]], str(rows[count - 1]["seq"]) if more else None

@@ -79,7 +79,8 @@ def transfer(
             continue
         target = catalogue.queue(connection, target_name)
         due_us = catalogue.due_us(target.delivery_delay_us)
-        connection.execute(SQL.move, {"target": target.id, "due_us": due_us, "now_us": now_us, "key": key})
+        values = {"target": target.id, "due_us": due_us, "now_us": now_us, "key": key}
+        connection.execute(SQL.move, {**values, "seq": catalogue.next_key(connection)})
         connection.execute(
             SQL.count, {"queue_id": target.id, "count": 1, "bytes": sizes[key], "in_flight": 0}
         )
@@ -112,6 +113,12 @@ def peek(connection: sqlite3.Connection, queue_id: int, now_us: int, limit: int)
     keys = [row[0] for row in connection.execute(SQL.select_next, values)]
     rows = {row[0]: row for row in connection.execute(SQL.peek, {"keys": as_json(keys), "now_us": now_us})}
     return [_browsed(rows[key]) for key in keys if key in rows]
+
+
+def find(connection: sqlite3.Connection, now_us: int, keys: Sequence[int]) -> list[Browsed]:
+    """Messages by key."""
+    rows = connection.execute(SQL.peek, {"keys": as_json(list(keys)), "now_us": now_us})
+    return [_browsed(row) for row in rows]
 
 
 def info(connection: sqlite3.Connection, queue_id: int, now_us: int) -> QueueInfo | None:

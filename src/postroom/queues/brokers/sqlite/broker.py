@@ -272,6 +272,11 @@ class SqliteBroker:
         queue_id, now_us = await self._swept(queue), self._catalogue.now_us()
         return await self._read(lambda c: administration.peek(c, queue_id, now_us, limit))
 
+    async def find(self, queue: str, keys: Sequence[Any]) -> Sequence[Browsed]:
+        """By primary key."""
+        now_us = self._clock.now_us()
+        return await self._read(lambda c: administration.find(c, now_us, keys))
+
     async def transfer(self, source: str, moves: Sequence[tuple[Any, str]]) -> int:
         """One transaction; what somebody holds or has taken stays where it is."""
         moved = await self._call(lambda c: administration.transfer(c, self._catalogue, source, moves))

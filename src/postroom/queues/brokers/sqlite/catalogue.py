@@ -71,6 +71,15 @@ class Catalogue:
         """After a rollback: what was read in that transaction, a queue made in it above all, may not be in the file."""
         self.stale = True
 
+    def next_key(self, connection: sqlite3.Connection) -> int:
+        """The key of the next message: the time in microseconds, or one more than the last.
+
+        Keys that SQLite gives out begin anew when the last rows are deleted; these grow, so that a sweep can
+        remember how far it came.
+        """
+        (last,) = connection.execute(SQL.last_key).fetchone()
+        return max(self.clock.now_us(), int(last) + 1)
+
     def refresh(self, connection: sqlite3.Connection) -> None:
         """Read the queues again if they may have changed."""
         (version,) = connection.execute("PRAGMA data_version").fetchone()

@@ -13,7 +13,7 @@ from postroom.queues.brokers.sqlite.sweeping import sweep
 ROWS_A_STATEMENT = 100
 """Rows inserted by one statement at most: fewer statements mean fewer hand-overs of the interpreter's lock."""
 
-COLUMNS = 9
+COLUMNS = 10
 NO_DUPLICATES: frozenset[int] = frozenset()
 
 
@@ -73,6 +73,7 @@ class Store:
         self._catalogue = catalogue
         self._now_us = catalogue.clock.now_us()
         self._ready_us = catalogue.now_us()
+        self._key = catalogue.next_key(connection)
         self._values: list[int | str | bytes | None] = []
         self._queues: dict[str, _Into] = {}
 
@@ -96,9 +97,10 @@ class Store:
             aged_us = now_us if delay_us <= AGELESS_DELAY_US else due_us
             body = message.body
             # fmt: off
-            values.extend((queue.id, message.id, message.priority, due_us, message.sent_us, aged_us,
+            values.extend((self._key, queue.id, message.id, message.priority, due_us, message.sent_us, aged_us,
                            message.content_type, body, message.meta))
             # fmt: on
+            self._key += 1
             ids.append(message.id)
             count += 1
             size += len(body)

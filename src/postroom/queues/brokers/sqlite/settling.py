@@ -156,8 +156,8 @@ def _bury(connection: sqlite3.Connection, catalogue: Catalogue, queue: QueueRow,
     size = connection.execute(SQL.body_size, {"key": one.key, "id": one.id}).fetchone()
     # fmt: off
     moved = connection.execute(SQL.bury, {
-        "target": target.id, "due_us": due_us, "now_us": catalogue.clock.now_us(), "meta": dead.meta,
-        "key": one.key, "token": one.token,
+        "seq": catalogue.next_key(connection), "target": target.id, "due_us": due_us,
+        "now_us": catalogue.clock.now_us(), "meta": dead.meta, "key": one.key, "token": one.token,
     }).rowcount
     # fmt: on
     if not moved:
