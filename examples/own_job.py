@@ -6,7 +6,16 @@ from pathlib import Path
 
 import msgspec
 
-from postroom.jobs import Dispatcher, Done, JobContext, JobProducer, JobRegistry, Outcome, RetryAfter, RetryPolicy
+from postroom.jobs import (
+    Dispatcher,
+    Done,
+    JobContext,
+    JobProducer,
+    JobRegistry,
+    Outcome,
+    RetryAfter,
+    RetryPolicy,
+)
 from postroom.queues import connect
 
 registry = JobRegistry()

@@ -176,15 +176,30 @@ async def test_held_job_is_not_sent_after_a_second_death(place: Path, children: 
     assert len(dead) == 1
 
 
-async def test_job_that_kills_its_service_is_given_up_on_record(place: Path, children: Children) -> None:
+@pytest.mark.parametrize(
+    "last",
+    [
+        pytest.param(None, id="and is on record"),
+        pytest.param(
+            "settle",
+            id="and dies before it is on record",
+            marks=pytest.mark.xfail(
+                strict=True, reason="the record follows the dead letter in a transaction of its own"
+            ),
+        ),
+    ],
+)
+async def test_job_that_kills_its_service_is_given_up_on_record(
+    last: str | None, place: Path, children: Children
+) -> None:
     """When the queue gives a job up because every worker died on it, its record says so too."""
     limits = {"max_retries": 2, "lease_ms": 200}
     async with open_application(settings_in(place, **limits), consume=False) as app:
         await app.producer.enqueue_job(an_email("m1"))
     async with Mailbox() as mailbox:
-        for _ in range(3):
+        for step in ["begin"] * 3 + [last] * (last is not None):
             dying = await children.start(
-                "service", place=place, port=mailbox.port, settings=limits, die_after="begin"
+                "service", place=place, port=mailbox.port, settings=limits, die_after=step
             )
             assert await dying.ended() == -9
         living = await children.start("service", place=place, port=mailbox.port, settings=limits)

@@ -101,8 +101,8 @@ class Consumer(Service):
         if self._resting is not None:
             self._resting.cancel()
         if self._task is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            # Should it have failed, `wait` raises that; a stop goes on.
+            await asyncio.wait([self._task])
         if self._running:
             patience = self._clock.patience(grace_seconds, self._interrupt)
             await asyncio.wait(set(self._running))

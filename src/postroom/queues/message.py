@@ -164,8 +164,11 @@ class Message:
         """Move it to the dead-letter queue now, with a reason and details (JSON types) that stay with it.
 
         An extension. Where the consumer has no dead-letter queue it is dropped, with an event. Without effect
-        after `ack`, `retry`, or `ack_all` on the batch.
+        after `ack`, `retry`, or `ack_all` on the batch. Raises ContentTypeError for what JSON cannot hold.
         """
+        # Checked while the handler can still be told: later it would hurt the settlement of the whole batch.
+        content.encode(reason, "text")
+        content.encode(details)
         if self._may_not("dead_letter", Decision.PENDING):
             return
         self._decision = Decision.DEAD_LETTERED

@@ -79,7 +79,8 @@ async def run(broker: FullBroker, plan: Plan, *, dry_run: bool, clock: Clock, ev
     """Carry out a plan, page by page; what is there when it starts is looked at once."""
     page = PAGE if plan.rate is None else max(1, min(PAGE, int(plan.rate)))
     # Dead letters that arrive while this runs (a redriven message may fail again) are left for another time.
-    last = clock.now_us()
+    # Those of the very microsecond in which it starts are told apart by their ids.
+    last, first_moved = clock.now_us(), set[str]()
     if plan.to is not None:
         await broker.info(plan.to)
     matched = moved = unroutable = 0
@@ -93,6 +94,7 @@ async def run(broker: FullBroker, plan: Plan, *, dry_run: bool, clock: Clock, ev
             if (
                 message.leased
                 or (dead is not None and dead.at_us > last)
+                or message.id in first_moved
                 or not plan.matching.accepts(message)
             ):
                 continue
@@ -104,6 +106,8 @@ async def run(broker: FullBroker, plan: Plan, *, dry_run: bool, clock: Clock, ev
                 continue
             targets[target] = targets.get(target, 0) + 1
             moves.append((message.key, target))
+            if not dry_run and clock.now_us() == last:
+                first_moved.add(message.id)
         if dry_run:
             continue
         for start in range(0, len(moves), page):

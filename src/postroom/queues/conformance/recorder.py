@@ -1,6 +1,7 @@
 """What the cases share: a handler that notes what it is given, and the words in which they are written."""
 
 import inspect
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -11,6 +12,9 @@ from postroom.queues.testing import VirtualClock
 
 WORK, DEAD, OTHER = "work", "dead-work", "other"
 """The queues of the cases."""
+
+PATIENCE_SECONDS = 10.0
+"""Real seconds for what takes milliseconds."""
 
 E = TypeVar("E")
 Act = Callable[[MessageBatch], Awaitable[None] | None]
@@ -117,6 +121,14 @@ def clock_of(queues: Queues) -> VirtualClock:
     """The virtual clock that the queues were connected with."""
     assert isinstance(queues.clock, VirtualClock)
     return queues.clock
+
+
+async def until(queues: Queues, condition: Callable[[], object]) -> None:
+    """Let happen what another connection to the store causes; it reaches this one in real time, if promptly."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS:g} s"
+        await clock_of(queues).advance(0)
 
 
 def requests(*bodies: object) -> list[dict[str, Any]]:

@@ -1,10 +1,15 @@
 """Redriving: an extension. Dead letters go back to where they came from, chosen and counted beforehand."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from postroom.queues import ConfigurationError, Filter, QueueNotFound, QueueOptions, Queues
+from postroom.queues import ConfigurationError, Filter, QueueNotFound, QueueOptions, Queues, Redriven
 from postroom.queues.conformance.recorder import DEAD, OTHER, WORK, clock_of, consume, fail, heard, requests, require
 from postroom.queues.events import MessagesRedriven
 from postroom.queues.testing import VirtualClock
@@ -19,6 +24,15 @@ async def bury(queues: Queues, *bodies: object, queue: str = WORK) -> list[str]:
     async with queues.running():
         await clock_of(queues).advance(0)
     return [one.id for one in sent]
+
+
+@asynccontextmanager
+async def redriving(queues: Queues, rate: float) -> AsyncIterator[asyncio.Task[Redriven]]:
+    """A redrive that goes on while the block advances the clock, and is over at its end."""
+    task = asyncio.create_task(queues[DEAD].redrive(rate=rate))
+    yield task
+    await clock_of(queues).advance(600)
+    await task
 
 
 async def bodies_in(queues: Queues, queue: str) -> list[object]:
@@ -68,7 +82,7 @@ class Redriving:
         (dead,) = await queues[DEAD].peek()
         assert dead.dead_lettered is not None
         times = [one.at_us for one in (*dead.dead_lettered.earlier, dead.dead_lettered)]
-        assert [later - earlier for earlier, later in zip(times, times[1:], strict=False)] == [100_000_000] * 2
+        assert [later - earlier for earlier, later in pairwise(times)] == [100_000_000] * 2
 
     async def test_dry_run_moves_nothing(self, queues: Queues) -> None:
         """And tells what would."""
@@ -91,8 +105,8 @@ class Redriving:
         noon = clock.now()
         await bury(queues, "c", queue=OTHER)
 
-        async def matched(**conditions: object) -> int:
-            return (await queues[DEAD].redrive(matching=Filter(**conditions), dry_run=True)).matched  # type: ignore[arg-type]
+        async def matched(**conditions: Any) -> int:
+            return (await queues[DEAD].redrive(matching=Filter(**conditions), dry_run=True)).matched
 
         assert await matched() == 3
         assert await matched(queue=WORK) == 2
@@ -187,7 +201,7 @@ class Redriving:
 
         async with queues.running(), redriving(queues, rate=1) as done:
             await clock.advance(60)
-            assert (done[0].matched, done[0].moved) == (6, 6)
+            assert (done.result().matched, done.result().moved) == (6, 6)
 
         assert [one.count for one in moved] == [6]
         assert sorted(await bodies_in(queues, DEAD), key=str) == list(range(6))

@@ -8,17 +8,27 @@ from typing import Any
 import pytest
 
 from postroom import queues as door
+from postroom.queues.conformance.administration import Administration
 from postroom.queues.conformance.batching import Batching
+from postroom.queues.conformance.concurrency import Concurrency
 from postroom.queues.conformance.content import Content
 from postroom.queues.conformance.dead_letters import DeadLetters
+from postroom.queues.conformance.deduplication import Deduplication
 from postroom.queues.conformance.delays import Delays
 from postroom.queues.conformance.leases import Leases
+from postroom.queues.conformance.priorities import Priorities
 from postroom.queues.conformance.pulling import Pulling
+from postroom.queues.conformance.reasons import Reasons
 from postroom.queues.conformance.recorder import Connect
+from postroom.queues.conformance.redriving import Redriving
 from postroom.queues.conformance.retention import Retention
 from postroom.queues.conformance.retries import Retries
 from postroom.queues.conformance.sending import Sending
 from postroom.queues.conformance.settling import Settling
+from postroom.queues.conformance.sharing import Restarting, Sharing
+from postroom.queues.conformance.shutdown import Shutdown
+from postroom.queues.conformance.transactions import Transactions
+from postroom.queues.conformance.virtual_time import VirtualTime
 from postroom.queues.testing import VirtualClock
 
 
@@ -81,3 +91,16 @@ class Conformance:
     TestLeases = Leases
     TestPulling = Pulling
     TestRetention = Retention
+    TestConcurrency = Concurrency
+    TestAdministration = Administration
+    TestSharing = Sharing
+    TestRestarting = Restarting
+    TestShutdown = Shutdown
+    TestVirtualTime = VirtualTime
+
+    # Extensions, where the broker's capabilities have them.
+    TestPriorities = Priorities
+    TestDeduplication = Deduplication
+    TestReasons = Reasons
+    TestTransactions = Transactions
+    TestRedriving = Redriving
