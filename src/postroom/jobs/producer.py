@@ -64,9 +64,8 @@ class JobProducer:
         delay = self._delays.seconds(priority)
         send_at_us = None
         if send_at is not None:
-            wait = (to_us(send_at) - self._clock.now_us()) / MICROSECOND
-            if wait > 0:
-                delay, send_at_us = wait, to_us(send_at)
+            delay = max(0.0, (to_us(send_at) - self._clock.now_us()) / MICROSECOND)
+            send_at_us = to_us(send_at) if delay else None
         reference = getattr(checked, "message_id", None) or getattr(checked, "export_id", None)
         body = self.registry.encode(checked)
         return Entry(checked, self.registry.type_of(checked), reference, priority, delay, send_at_us, body)

@@ -128,6 +128,8 @@ class SqliteBroker:
             await self.writer.open(self._heard)
             await self.writer.call(partial(_make_schema, self.path.name))
             self._reader = connect_reader(self.path)
+            # Of its own, so that a look from the loop never waits for a long read in the reader's thread.
+            self._watcher = connect_reader(self.path)
         except (StoreFailed, BrokerError) as error:
             await self.writer.close()
             if isinstance(error, StorageFull | BrokerUnavailable):
@@ -215,6 +217,7 @@ class SqliteBroker:
             self._reading.shutdown(wait=True)
             self._reading = None
             self._reader.close()
+            self._watcher.close()
 
     # Administration.
 
@@ -337,7 +340,7 @@ class SqliteBroker:
         self._looking = None
         if self.writer.closed or not self._signals.waiting:
             return
-        (version,) = self._reader.execute("PRAGMA data_version").fetchone()
+        (version,) = self._watcher.execute("PRAGMA data_version").fetchone()
         if version != self._file_version:
             self._file_version = version
             self._signals.changed_all()

@@ -1,0 +1,476 @@
+"""Random walks: a broker against a plain model of what it promises.
+
+    # tests/brokers/test_mine_machine.py
+    TestMineMachine = machine(lambda folder: f"mine:///{folder}/store")
+
+Messages are sent, pulled, settled in and out of time, handled, purged, redriven; the clock goes on and is set;
+connections are closed and opened. After each step the store is compared with a dictionary. All times are whole
+seconds, so that a broker may be off by the microseconds it needs to keep messages in order.
+
+`pytest --hypothesis-profile=NAME` runs a profile of your own instead of the short one here.
+"""
+
+import asyncio
+import tempfile
+import unittest
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
+
+from postroom.queues import (
+    ConsumerOptions,
+    MessageBatch,
+    QueueOptions,
+    QueuePaused,
+    Queues,
+    QueuesConfig,
+    Retry,
+    connect,
+)
+from postroom.queues.broker import AGEING_US, PRIORITIES
+from postroom.queues.conformance.recorder import DEAD, WORK, Failure
+from postroom.queues.content import encode
+from postroom.queues.testing import VirtualClock
+
+SHORT = settings(
+    max_examples=40,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+
+SECOND = 1_000_000
+SLACK = 1_000
+"""Microseconds that do not matter."""
+RETENTION = 600
+WINDOW = 120
+RETRIES = {WORK: 2, DEAD: 1}
+CONFIG = QueuesConfig(
+    consumers={
+        WORK: ConsumerOptions(
+            queue=WORK, max_batch_size=3, max_batch_timeout=0, max_retries=RETRIES[WORK], dead_letter_queue=DEAD
+        ),
+        DEAD: ConsumerOptions(queue=DEAD, max_batch_timeout=0, max_retries=RETRIES[DEAD]),
+    },
+    queues={
+        WORK: QueueOptions(message_retention_period=RETENTION, deduplication_window=WINDOW),
+        DEAD: QueueOptions(message_retention_period=2 * RETENTION, deduplication_window=WINDOW),
+    },
+)
+PERIODS = {name: options.message_retention_period * SECOND for name, options in CONFIG.queues.items()}
+
+T = TypeVar("T")
+
+names = st.sampled_from([WORK, WORK, WORK, DEAD])
+bodies = st.one_of(
+    st.tuples(st.just("json"), st.dictionaries(st.sampled_from("abc"), st.integers(-5, 5), max_size=2)),
+    st.tuples(st.just("text"), st.text(max_size=5)),
+    st.tuples(st.just("bytes"), st.binary(max_size=5)),
+)
+delays = st.sampled_from([None, None, 0, 1, 30, 60, 700])
+steps = st.sampled_from([0, 1, 29, 30, 31, 60, 120, 599, 600, 3600])
+
+
+class Known:
+    """A message as the model knows it."""
+
+    def __init__(self, id_: str, body: Any, content_type: str, priority: str, sent_us: int) -> None:
+        self.id = id_
+        self.body = body
+        self.content_type = content_type
+        self.priority = priority
+        self.sent_us = sent_us
+        self.size = len(encode(body, content_type))
+        self.queue = ""
+        self.life = 0
+        """Counts its moves: a lease of an earlier life means nothing."""
+        self.attempts = 0
+        self.due_us = 0
+        self.aged_us = 0
+        self.lease: str | None = None
+        self.dead_us: int | None = None
+        """When it last became a dead letter."""
+        self.perhaps_gone = False
+        """It was too old at some moment, or acknowledged by a lease of an earlier life."""
+
+    def enter(self, queue: str, now_us: int, due_us: int) -> None:
+        self.queue, self.due_us, self.aged_us = queue, due_us, now_us
+        self.life += 1
+        self.attempts, self.lease, self.perhaps_gone = 0, None, False
+
+    def held(self, now_us: int) -> bool:
+        return self.lease is not None and self.due_us > now_us
+
+    def ready(self, now_us: int) -> bool:
+        return self.due_us <= now_us + SLACK and not self.too_old(now_us)
+
+    def too_old(self, now_us: int) -> bool:
+        return not self.held(now_us) and now_us - self.aged_us >= PERIODS[self.queue]
+
+    def spent(self) -> bool:
+        return self.attempts > RETRIES[self.queue]
+
+    def rank(self) -> int:
+        return self.due_us + PRIORITIES[self.priority] * AGEING_US
+
+
+class Walk(RuleBasedStateMachine):
+    """The rules; `machine` makes a test of them for one broker."""
+
+    make_url: ClassVar[Callable[[Path], str]]
+    leases = Bundle("leases")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory(prefix="pr-")
+        self.runner = asyncio.Runner()
+        self.clock = VirtualClock()
+        self.url = type(self).make_url(Path(self.folder.name))
+        self.known: dict[str, Known] = {}
+        self.paused = {WORK: False, DEAD: False}
+        self.deduplicated: dict[tuple[str, str], tuple[int, str]] = {}
+        self.forgotten: set[tuple[str, str]] = set()
+        self.handled: list[tuple[str, int]] = []
+        self.fate = "ack"
+        self.open: list[Queues] = []
+        self.connect(0)
+
+    def teardown(self) -> None:
+        for queues in self.open:
+            self.run(queues.close())
+        self.runner.close()
+        self.folder.cleanup()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    def connect(self, index: int) -> None:
+        queues = connect(self.url, clock=self.clock, config=CONFIG)
+        queues.consumer(WORK)(self.handle)
+        self.run(queues.open())
+        self.open.insert(index, queues)
+
+    @property
+    def queues(self) -> Queues:
+        return self.open[0]
+
+    @property
+    def now(self) -> int:
+        return self.clock.now_us()
+
+    def inside(self, queue: str) -> list[Known]:
+        return [one for one in self.known.values() if one.queue == queue]
+
+    # Sending.
+
+    @rule(queue=names, content=bodies, delay=delays, priority=st.sampled_from(["normal", "normal", "high", "low"]))
+    def send(self, queue: str, content: tuple[str, Any], delay: float | None, priority: str) -> None:
+        content_type, body = content
+        sent = self.run(
+            self.queues[queue].send(body, content_type=content_type, delay_seconds=delay, priority=priority)
+        )
+        self.add(queue, sent.id, body, content_type, priority, delay)
+
+    @rule(queue=names, count=st.integers(1, 5), delay=delays)
+    def send_batch(self, queue: str, count: int, delay: float | None) -> None:
+        items = [{"body": number} for number in range(count)]
+        for number, one in enumerate(self.run(self.queues[queue].send_batch(items, delay_seconds=delay))):
+            self.add(queue, one.id, number, "json", "normal", delay)
+
+    @rule(queue=names, key=st.sampled_from("kl"))
+    def send_once(self, queue: str, key: str) -> None:
+        sent = self.run(self.queues[queue].send(key, deduplication_id=key))
+        until_us, first = self.deduplicated.get((queue, key), (0, ""))
+        if sent.duplicate:
+            assert first == sent.id, "the duplicate of another message"
+            assert self.now < until_us, "a duplicate of what should be forgotten"
+            return
+        assert self.now >= until_us or (queue, key) in self.forgotten, "stored twice within the window"
+        self.deduplicated[queue, key] = (self.now + WINDOW * SECOND, sent.id)
+        self.forgotten.discard((queue, key))
+        self.add(queue, sent.id, key, "json", "normal", None)
+
+    @precondition(lambda self: self.queues.capabilities.transactional_send)
+    @rule(queue=names, fails=st.booleans())
+    def send_in_transaction(self, queue: str, fails: bool) -> None:
+        def function(transaction: Any) -> str:
+            (sent,) = self.queues[queue].enlist([{"body": "t"}], transaction=transaction)
+            if fails:
+                raise Failure
+            return sent.id
+
+        try:
+            sent_id = self.run(self.queues.transact(function))
+        except Failure:
+            assert fails
+        else:
+            self.add(queue, sent_id, "t", "json", "normal", None)
+
+    def add(
+        self, queue: str, id_: str, body: Any, content_type: str, priority: str, delay: float | None
+    ) -> None:
+        assert id_ not in self.known
+        one = self.known[id_] = Known(id_, body, content_type, priority, self.now)
+        one.enter(queue, self.now, self.now + round((delay or 0) * SECOND))
+
+    # Taking.
+
+    @rule(target=leases, queue=names, count=st.integers(1, 6), seconds=st.sampled_from([1, 30, 60, 3600]))
+    def pull(self, queue: str, count: int, seconds: int) -> Any:
+        pull = self.queues[queue].pull(batch_size=count, visibility_timeout_ms=seconds * 1000)
+        try:
+            pulled = self.run(pull).messages
+        except QueuePaused:
+            assert self.paused[queue]
+            return multiple()
+        assert not (self.paused[queue] and pulled), "delivered by a paused queue"
+        if self.paused[queue]:
+            return multiple()
+        self.bury_spent(queue, all_of_them=len(pulled) < count)
+        ready = [one for one in self.inside(queue) if one.ready(self.now) and not one.spent()]
+        sure = sum(not one.perhaps_gone for one in ready)
+        assert min(sure, count) <= len(pulled) <= min(len(ready), count), "too few or too many"
+        left = [one for one in ready if one.id not in {message.id for message in pulled}]
+        first_left = min((one.rank() for one in left if not one.perhaps_gone), default=None)
+        for message in pulled:
+            one = self.delivered(message.id, message.attempts)
+            assert first_left is None or one.rank() <= first_left + SECOND, "overtook one that was due before"
+            assert (message.body, message.content_type) == (one.body, one.content_type)
+            assert round(message.timestamp.timestamp() * SECOND) == one.sent_us
+            one.lease, one.due_us = message.lease_id, self.now + seconds * SECOND
+        return multiple(*((message.lease_id, message.id, queue, self.known[message.id].life) for message in pulled))
+
+    @rule(fate=st.sampled_from(["ack", "raise", "later", "dead_letter"]))
+    def consume(self, fate: str) -> None:
+        self.fate, self.handled = fate, []
+
+        async def run() -> None:
+            async with self.queues.running():
+                await self.clock.advance(0)
+
+        self.run(run())
+        assert not (self.paused[WORK] and self.handled), "delivered by a paused queue"
+        if self.paused[WORK]:
+            return
+        self.bury_spent(WORK, all_of_them=True)
+        expected = {one.id for one in self.inside(WORK) if one.ready(self.now)}
+        deliveries = Counter(id_ for id_, _ in self.handled)
+        assert {id_ for id_ in expected if not self.known[id_].perhaps_gone} <= set(deliveries) <= expected
+        for id_, attempts in self.handled:
+            one = self.delivered(id_, attempts)
+            if fate == "ack":
+                del self.known[id_]
+            elif fate == "dead_letter":
+                self.bury(one)
+            elif one.spent():
+                self.bury(one)
+            elif fate == "later":
+                one.lease, one.due_us = None, self.now + 30 * SECOND
+        if fate == "raise":
+            assert not any(one.ready(self.now) and not one.perhaps_gone for one in self.inside(WORK))
+
+    async def handle(self, batch: MessageBatch) -> None:
+        self.handled += [(message.id, message.attempts) for message in batch.messages]
+        if self.fate == "raise":
+            raise Failure
+        if self.fate == "later":
+            batch.retry_all(delay_seconds=30)
+        if self.fate == "dead_letter":
+            for message in batch.messages:
+                message.dead_letter("by decision")
+
+    def delivered(self, id_: str, attempts: int) -> Known:
+        one = self.known[id_]
+        assert one.due_us <= self.now + SLACK, "delivered before it was due"
+        assert not one.held(self.now), "held by two"
+        assert not one.too_old(self.now), "delivered when it was too old"
+        assert attempts == one.attempts + 1, "attempts do not grow by one"
+        assert attempts <= RETRIES[one.queue] + 1, "delivered once too often"
+        one.attempts, one.perhaps_gone = attempts, False
+        return one
+
+    def bury_spent(self, queue: str, *, all_of_them: bool) -> None:
+        """Messages whose last lease ended are put aside by whoever leases them next."""
+        spent = [one for one in self.inside(queue) if one.spent() and one.ready(self.now)]
+        there = {one.id for one in self.run(self.queues.broker.browse(queue, limit=10_000))}
+        for one in spent:
+            if one.id in there:
+                assert not all_of_them, "left although its deliveries are spent"
+            else:
+                self.bury(one)
+
+    def bury(self, one: Known) -> None:
+        if one.queue == WORK:
+            one.enter(DEAD, self.now, self.now)
+            one.dead_us = self.now
+        else:
+            del self.known[one.id]
+
+    # Settling.
+
+    @rule(held=st.lists(leases, min_size=1, max_size=3))
+    def ack(self, held: list[tuple[str, str, str, int]]) -> None:
+        queue = held[0][2]
+        held = [one for one in held if one[2] == queue]
+        settled = self.run(self.queues[queue].settle(acks=[lease for lease, *_ in held]))
+        assert settled.ack_count == len({lease for lease, *_ in held})
+        expected = set()
+        for lease, id_, _, life in held:
+            one = self.known.get(id_)
+            if one is not None and one.queue == queue and one.life == life:
+                if one.lease != lease:
+                    expected.add(lease)
+                elif one.perhaps_gone:
+                    expected |= set(settled.warnings) & {lease}
+                del self.known[id_]
+            elif lease not in {earlier for earlier, *_ in held if earlier == lease and one is None}:
+                expected.add(lease)
+                if one is not None:
+                    one.perhaps_gone = True
+            elif lease in settled.warnings:
+                expected.add(lease)
+        assert set(settled.warnings) == expected, "warnings"
+
+    @rule(held=leases, delay=delays)
+    def retry(self, held: tuple[str, str, str, int], delay: float | None) -> None:
+        lease, id_, queue, _ = held
+        settled = self.run(self.queues[queue].settle(retries=[Retry(lease, delay)]))
+        one = self.known.get(id_)
+        if one is None or one.lease != lease or (one.perhaps_gone and settled.warnings):
+            assert (settled.retry_count, list(settled.warnings)) == (0, [lease])
+            return
+        assert (settled.retry_count, settled.warnings) == (1, {})
+        if one.spent():
+            self.bury(one)
+        else:
+            one.lease, one.due_us = None, self.now + round((delay or 0) * SECOND)
+
+    @rule(held=leases)
+    def dead_letter(self, held: tuple[str, str, str, int]) -> None:
+        lease, id_, queue, _ = held
+        settled = self.run(self.queues[queue].settle(dead_letters={lease: "by decision"}))
+        one = self.known.get(id_)
+        if one is None or one.lease != lease or (one.perhaps_gone and settled.warnings):
+            assert list(settled.warnings) == [lease]
+            return
+        assert settled.warnings == {}
+        self.bury(one)
+
+    @precondition(lambda self: self.queues.capabilities.extend)
+    @rule(held=leases, seconds=st.sampled_from([0, 1, 30, 3600]))
+    def extend(self, held: tuple[str, str, str, int], seconds: int) -> None:
+        lease, id_, queue, _ = held
+        extended = self.run(self.queues[queue].extend(lease, seconds))
+        one = self.known.get(id_)
+        if one is None or one.lease != lease or (one.perhaps_gone and not extended):
+            assert not extended
+            return
+        assert extended
+        one.due_us, one.perhaps_gone = self.now + seconds * SECOND, False
+
+    # Operators.
+
+    @rule(queue=names, paused=st.booleans())
+    def pause(self, queue: str, paused: bool) -> None:
+        self.run(self.queues[queue].pause() if paused else self.queues[queue].resume())
+        self.paused[queue] = paused
+
+    @rule(queue=names)
+    def purge(self, queue: str) -> None:
+        count = self.run(self.queues[queue].purge())
+        gone = [one for one in self.inside(queue) if not one.held(self.now)]
+        assert sum(not one.perhaps_gone and not one.too_old(self.now) for one in gone) <= count <= len(gone)
+        for one in gone:
+            del self.known[one.id]
+
+    @precondition(lambda self: self.queues.capabilities.redrive)
+    @rule(dry_run=st.booleans())
+    def redrive(self, dry_run: bool) -> None:
+        done = self.run(self.queues[DEAD].redrive(dry_run=dry_run))
+        free = [one for one in self.inside(DEAD) if not one.held(self.now) and not one.too_old(self.now)]
+        moved = [one for one in free if one.dead_us is not None and one.dead_us <= self.now]
+        direct = [one for one in free if one.dead_us is None]
+        perhaps = sum(one.perhaps_gone for one in free)
+        assert len(direct) - perhaps <= done.unroutable <= len(direct)
+        assert len(moved) - perhaps <= done.matched - done.unroutable <= len(moved)
+        assert done.moved == (0 if dry_run else done.matched - done.unroutable)
+        for one in () if dry_run else moved:
+            was = one.perhaps_gone
+            one.enter(WORK, self.now, self.now)
+            one.perhaps_gone = was
+
+    # Time and restarts.
+
+    @rule(seconds=steps)
+    def advance(self, seconds: int) -> None:
+        self.run(self.clock.advance(seconds))
+
+    @rule(seconds=st.sampled_from([-3600, -60, -1, 1, 60, 3600]))
+    def set_clock(self, seconds: int) -> None:
+        self.clock.jump(seconds)
+
+    @rule()
+    def restart(self) -> None:
+        queues = self.open.pop(0)
+        self.run(queues.close())
+        self.connect(0)
+
+    @precondition(lambda self: self.queues.capabilities.shared)
+    @rule()
+    def use_another_connection(self) -> None:
+        if len(self.open) == 1:
+            self.connect(0)
+        else:
+            self.open.reverse()
+
+    @invariant()
+    def store_is_as_the_model_says(self) -> None:
+        for key, (until_us, _) in self.deduplicated.items():
+            if self.now >= until_us:
+                self.forgotten.add(key)
+        for one in self.known.values():
+            one.perhaps_gone |= one.too_old(self.now)
+        for queue in (WORK, DEAD):
+            self.compare(queue)
+
+    def compare(self, queue: str) -> None:
+        there = {one.id: one for one in self.run(self.queues.broker.browse(queue, limit=10_000))}
+        for one in self.inside(queue):
+            if one.id not in there:
+                assert one.perhaps_gone, f"lost: {one.id}"
+                del self.known[one.id]
+        here = {one.id: one for one in self.inside(queue)}
+        assert set(there) == set(here), "what should be gone is there"
+        for id_, found in there.items():
+            one = here[id_]
+            assert found.attempts == one.attempts
+            assert abs(found.due_us - one.due_us) <= SLACK
+            assert found.leased == one.held(self.now)
+        info = self.run(self.queues.info(queue))
+        here = {one.id: one for one in self.inside(queue)}
+        flying = sum(one.held(self.now) for one in here.values())
+        ready = sum(one.due_us <= self.now + SLACK for one in here.values())
+        assert info.paused == self.paused[queue]
+        assert info.backlog.messages == len(here)
+        assert info.backlog.bytes == sum(one.size for one in here.values())
+        assert (info.ready, info.delayed, info.in_flight) == (ready, len(here) - ready - flying, flying)
+
+
+def machine(make_url: Callable[[Path], str]) -> type[unittest.TestCase]:
+    """A test of random walks for the broker behind a URL; `make_url` is as in `Conformance`."""
+
+    class BrokerWalk(Walk):
+        pass
+
+    BrokerWalk.make_url = staticmethod(make_url)
+    case: type[unittest.TestCase] = BrokerWalk.TestCase
+    chosen = settings.get_current_profile_name()
+    setattr(case, "settings", SHORT if chosen in ("default", "ci") else settings.get_profile(chosen))
+    return case
