@@ -7,9 +7,9 @@ https://developers.cloudflare.com/queues/configuration/consumer-concurrency/
 """
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 from postroom.kit.clock import MICROSECOND, Clock
 from postroom.kit.events import Events
@@ -65,7 +65,7 @@ class Consumer(Service):
         self._running: dict[asyncio.Task[None], MessageBatch | None] = {}
         self._lost: set[asyncio.Task[None]] = set()
         self._done = asyncio.Event()
-        self._resting: asyncio.Task[None] | None = None
+        self._resting = False
         self._renewing: asyncio.Task[None] | None = None
         self._renewal: object | None = None
         self._longer: dict[str, int] = {}
@@ -79,6 +79,11 @@ class Consumer(Service):
     def concurrency(self) -> int:
         """Handlers running now."""
         return len(self._running)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._stopping
 
     @property
     def allowed(self) -> int:
@@ -98,8 +103,8 @@ class Consumer(Service):
         """
         self._stopping = True
         self._done.set()
-        if self._resting is not None:
-            self._resting.cancel()
+        if self._resting and self._task is not None:
+            self._task.cancel()
         if self._task is not None:
             # Should it have failed, `wait` raises that; a stop goes on.
             await asyncio.wait([self._task])
@@ -166,15 +171,21 @@ class Consumer(Service):
         if until is None or until > self._clock.now_us():
             await self._rest(self._broker.wait(self.options.queue, version=lease.version, until_us=until))
 
-    async def _rest(self, waiting: Awaitable[None]) -> None:
-        """Wait in a task of its own, so that a stop can cut it short; a lease is never cut short."""
-        self._resting = asyncio.ensure_future(waiting)
-        if not self._stopping:
-            await asyncio.wait([self._resting])
-        self._resting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._resting
-        self._resting = None
+    async def _rest(self, waiting: Coroutine[Any, Any, None]) -> None:
+        """Wait until a stop cuts it short; a lease, by contrast, is never cut short."""
+        if self.stopping:
+            waiting.close()
+            return
+        self._resting = True
+        try:
+            await waiting
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or not self.stopping:
+                raise
+            task.uncancel()
+        finally:
+            self._resting = False
 
     async def _hand_over(self, messages: Sequence[Leased]) -> None:
         options = self.options

@@ -1,22 +1,26 @@
 """Random walks: a broker against a plain model of what it promises.
 
     # tests/brokers/test_mine_machine.py
-    TestMineMachine = machine(lambda folder: f"mine:///{folder}/store")
+    class MineMachine(QueueMachine):
+        def make_url(self, folder: Path) -> str:
+            return f"mine:///{folder}/store"
+
+    TestMineMachine = MineMachine.TestCase
+    TestMineMachine.settings = MODEST
 
 Messages are sent, pulled, settled in and out of time, handled, purged, redriven; the clock goes on and is set;
 connections are closed and opened. After each step the store is compared with a dictionary. All times are whole
 seconds, so that a broker may be off by the microseconds it needs to keep messages in order.
 
-`pytest --hypothesis-profile=NAME` runs a profile of your own instead of the short one here.
+`pytest --hypothesis-profile=NAME` runs a profile of your own instead of the modest one here.
 """
 
 import asyncio
 import tempfile
-import unittest
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -37,14 +41,17 @@ from postroom.queues.conformance.recorder import DEAD, WORK, Failure
 from postroom.queues.content import encode
 from postroom.queues.testing import VirtualClock
 
-SHORT = settings(
-    max_examples=40,
+QUICK = settings(
+    max_examples=30,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
+PROFILE = settings.get_current_profile_name()
+MODEST = QUICK if PROFILE in ("default", "ci") else settings.get_profile(PROFILE)
+"""A few seconds, the same walks each time; or the profile that was asked for."""
 
 SECOND = 1_000_000
 SLACK = 1_000
@@ -98,7 +105,7 @@ class Known:
         self.dead_us: int | None = None
         """When it last became a dead letter."""
         self.perhaps_gone = False
-        """It was too old at some moment, or acknowledged by a lease of an earlier life."""
+        """It was too old at some moment, and may have been deleted then."""
 
     def enter(self, queue: str, now_us: int, due_us: int) -> None:
         self.queue, self.due_us, self.aged_us = queue, due_us, now_us
@@ -121,10 +128,9 @@ class Known:
         return self.due_us + PRIORITIES[self.priority] * AGEING_US
 
 
-class Walk(RuleBasedStateMachine):
-    """The rules; `machine` makes a test of them for one broker."""
+class QueueMachine(RuleBasedStateMachine):
+    """The rules and the model; see the module."""
 
-    make_url: ClassVar[Callable[[Path], str]]
     leases = Bundle("leases")
 
     def __init__(self) -> None:
@@ -132,7 +138,7 @@ class Walk(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory(prefix="pr-")
         self.runner = asyncio.Runner()
         self.clock = VirtualClock()
-        self.url = type(self).make_url(Path(self.folder.name))
+        self.url = self.make_url(Path(self.folder.name))
         self.known: dict[str, Known] = {}
         self.paused = {WORK: False, DEAD: False}
         self.deduplicated: dict[tuple[str, str], tuple[int, str]] = {}
@@ -141,6 +147,10 @@ class Walk(RuleBasedStateMachine):
         self.fate = "ack"
         self.open: list[Queues] = []
         self.connect(0)
+
+    def make_url(self, folder: Path) -> str:
+        """The URL of a store that is empty and that survives being closed; `folder` is fresh."""
+        raise NotImplementedError
 
     def teardown(self) -> None:
         for queues in self.open:
@@ -318,25 +328,19 @@ class Walk(RuleBasedStateMachine):
     @rule(held=st.lists(leases, min_size=1, max_size=3))
     def ack(self, held: list[tuple[str, str, str, int]]) -> None:
         queue = held[0][2]
-        held = [one for one in held if one[2] == queue]
-        settled = self.run(self.queues[queue].settle(acks=[lease for lease, *_ in held]))
-        assert settled.ack_count == len({lease for lease, *_ in held})
-        expected = set()
-        for lease, id_, _, life in held:
+        lives = {lease: (id_, life) for lease, id_, where, life in held if where == queue}
+        settled = self.run(self.queues[queue].settle(acks=list(lives)))
+        assert settled.ack_count == len(lives)
+        late = set()
+        for lease, (id_, life) in lives.items():
             one = self.known.get(id_)
-            if one is not None and one.queue == queue and one.life == life:
-                if one.lease != lease:
-                    expected.add(lease)
-                elif one.perhaps_gone:
-                    expected |= set(settled.warnings) & {lease}
-                del self.known[id_]
-            elif lease not in {earlier for earlier, *_ in held if earlier == lease and one is None}:
-                expected.add(lease)
-                if one is not None:
-                    one.perhaps_gone = True
-            elif lease in settled.warnings:
-                expected.add(lease)
-        assert set(settled.warnings) == expected, "warnings"
+            if one is None or (one.queue, one.life) != (queue, life):
+                late.add(lease)
+                continue
+            if one.lease != lease or (one.perhaps_gone and lease in settled.warnings):
+                late.add(lease)
+            del self.known[id_]
+        assert set(settled.warnings) == late
 
     @rule(held=leases, delay=delays)
     def retry(self, held: tuple[str, str, str, int], delay: float | None) -> None:
@@ -461,16 +465,3 @@ class Walk(RuleBasedStateMachine):
         assert info.backlog.messages == len(here)
         assert info.backlog.bytes == sum(one.size for one in here.values())
         assert (info.ready, info.delayed, info.in_flight) == (ready, len(here) - ready - flying, flying)
-
-
-def machine(make_url: Callable[[Path], str]) -> type[unittest.TestCase]:
-    """A test of random walks for the broker behind a URL; `make_url` is as in `Conformance`."""
-
-    class BrokerWalk(Walk):
-        pass
-
-    BrokerWalk.make_url = staticmethod(make_url)
-    case: type[unittest.TestCase] = BrokerWalk.TestCase
-    chosen = settings.get_current_profile_name()
-    setattr(case, "settings", SHORT if chosen in ("default", "ci") else settings.get_profile(chosen))
-    return case
