@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from postroom.queues.conformance.machine import MODEST, QueueMachine
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 class SqliteMachine(QueueMachine):

@@ -81,11 +81,6 @@ class Consumer(Service):
         return len(self._running)
 
     @property
-    def stopping(self) -> bool:
-        """Whether a stop was asked for."""
-        return self._stopping
-
-    @property
     def allowed(self) -> int:
         """Handlers that may run now."""
         return self._allowed
@@ -173,19 +168,25 @@ class Consumer(Service):
 
     async def _rest(self, waiting: Coroutine[Any, Any, None]) -> None:
         """Wait until a stop cuts it short; a lease, by contrast, is never cut short."""
-        if self.stopping:
+        if self._stopping:
             waiting.close()
             return
         self._resting = True
         try:
             await waiting
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or not self.stopping:
+            if not self._cut_short():
                 raise
-            task.uncancel()
         finally:
             self._resting = False
+
+    def _cut_short(self) -> bool:
+        """Whether it was our own stop that cancelled the rest; then the loop goes on, to its end."""
+        task = asyncio.current_task()
+        if task is None or not self._stopping:
+            return False
+        task.uncancel()
+        return True
 
     async def _hand_over(self, messages: Sequence[Leased]) -> None:
         options = self.options

@@ -1,12 +1,14 @@
 """Batching: when a batch is handed over, and what is in it."""
 
+from typing import Any
+
 import pytest
 
 from postroom.queues import Queues
 from postroom.queues.conformance.recorder import OTHER, WORK, consume, requests
 from postroom.queues.testing import VirtualClock
 
-SIMULATOR = {"max_batch_size": 5, "max_batch_timeout": 1, "max_retries": 2}
+SIMULATOR: dict[str, Any] = {"max_batch_size": 5, "max_batch_timeout": 1, "max_retries": 2}
 """The defaults of Cloudflare's local simulator, from whose tests many of these cases come."""
 
 

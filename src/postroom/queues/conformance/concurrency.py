@@ -174,7 +174,6 @@ class Concurrency:
 
     async def test_consumer_is_a_coroutine_function(self, queues: Queues) -> None:
         """A plain function would block everything else."""
-
         handle: Any = MessageBatch.ack_all
 
         with pytest.raises(ConfigurationError, match="async def"):

@@ -42,7 +42,8 @@ class Content:
         async with queues.running():
             await clock.advance(0)
 
-        for one in (peeked, pulled, *seen.messages):
+        found: list[Any] = [peeked, pulled, *seen.messages]
+        for one in found:
             assert (one.content_type, type(one.body), one.body) == (content_type, type(body), body)
         assert len(seen.messages) == 1
 
@@ -85,7 +86,7 @@ class Content:
             ("a", "TEXT"),
             ("a", None),
         ],
-        ids=lambda value: repr(value)[:12] if not type(value) is object else "object",
+        ids=lambda value: repr(value)[:12] if type(value) is not object else "object",
     )
     async def test_body_that_does_not_fit_is_refused(
         self, queues: Queues, body: Any, content_type: Any
@@ -100,7 +101,7 @@ class Content:
 
     async def test_v8_is_refused_with_the_alternatives(self, queues: Queues) -> None:
         """Only Cloudflare Workers can read V8's serialisation, so the error says what to send instead."""
-        with pytest.raises(ContentTypeError, match='v8.*"json", "text" or "bytes"'):
+        with pytest.raises(ContentTypeError, match=r'v8.*"json", "text" or "bytes"'):
             await queues[WORK].send({"a": 1}, content_type="v8")
 
     async def test_refusal_does_not_quote_the_body(self, queues: Queues) -> None:

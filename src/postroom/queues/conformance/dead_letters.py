@@ -3,7 +3,17 @@
 import pytest
 
 from postroom.queues import ConfigurationError, MessageBatch, QueueOptions, Queues
-from postroom.queues.conformance.recorder import DEAD, WORK, Connect, Failure, consume, fail, heard, requests, retry_all
+from postroom.queues.conformance.recorder import (
+    DEAD,
+    WORK,
+    Connect,
+    Failure,
+    consume,
+    fail,
+    heard,
+    requests,
+    retry_all,
+)
 from postroom.queues.events import MessageDeadLettered, MessageDropped
 from postroom.queues.testing import VirtualClock
 

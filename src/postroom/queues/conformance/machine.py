@@ -20,11 +20,11 @@ import tempfile
 from collections import Counter
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from postroom.queues import (
     ConsumerOptions,
@@ -82,6 +82,8 @@ bodies = st.one_of(
     st.tuples(st.just("bytes"), st.binary(max_size=5)),
 )
 delays = st.sampled_from([None, None, 0, 1, 30, 60, 700])
+choices = st.integers(0, 9)
+"""Which lease: 0 the latest."""
 steps = st.sampled_from([0, 1, 29, 30, 31, 60, 120, 599, 600, 3600])
 
 
@@ -128,10 +130,17 @@ class Known:
         return self.due_us + PRIORITIES[self.priority] * AGEING_US
 
 
+class Held(NamedTuple):
+    """A lease as a puller knows it."""
+
+    lease_id: str
+    id: str
+    queue: str
+    life: int
+
+
 class QueueMachine(RuleBasedStateMachine):
     """The rules and the model; see the module."""
-
-    leases = Bundle("leases")
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,6 +149,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.clock = VirtualClock()
         self.url = self.make_url(Path(self.folder.name))
         self.known: dict[str, Known] = {}
+        self.leases: list[Held] = []
+        """Every lease there ever was, the latest last."""
         self.paused = {WORK: False, DEAD: False}
         self.deduplicated: dict[tuple[str, str], tuple[int, str]] = {}
         self.forgotten: set[tuple[str, str]] = set()
@@ -232,17 +243,17 @@ class QueueMachine(RuleBasedStateMachine):
 
     # Taking.
 
-    @rule(target=leases, queue=names, count=st.integers(1, 6), seconds=st.sampled_from([1, 30, 60, 3600]))
-    def pull(self, queue: str, count: int, seconds: int) -> Any:
+    @rule(queue=names, count=st.integers(1, 6), seconds=st.sampled_from([1, 30, 60, 3600]))
+    def pull(self, queue: str, count: int, seconds: int) -> None:
         pull = self.queues[queue].pull(batch_size=count, visibility_timeout_ms=seconds * 1000)
         try:
             pulled = self.run(pull).messages
         except QueuePaused:
             assert self.paused[queue]
-            return multiple()
+            return
         assert not (self.paused[queue] and pulled), "delivered by a paused queue"
         if self.paused[queue]:
-            return multiple()
+            return
         self.bury_spent(queue, all_of_them=len(pulled) < count)
         ready = [one for one in self.inside(queue) if one.ready(self.now) and not one.spent()]
         sure = sum(not one.perhaps_gone for one in ready)
@@ -255,7 +266,7 @@ class QueueMachine(RuleBasedStateMachine):
             assert (message.body, message.content_type) == (one.body, one.content_type)
             assert round(message.timestamp.timestamp() * SECOND) == one.sent_us
             one.lease, one.due_us = message.lease_id, self.now + seconds * SECOND
-        return multiple(*((message.lease_id, message.id, queue, self.known[message.id].life) for message in pulled))
+            self.leases.append(Held(message.lease_id, one.id, queue, one.life))
 
     @rule(fate=st.sampled_from(["ack", "raise", "later", "dead_letter"]))
     def consume(self, fate: str) -> None:
@@ -277,9 +288,7 @@ class QueueMachine(RuleBasedStateMachine):
             one = self.delivered(id_, attempts)
             if fate == "ack":
                 del self.known[id_]
-            elif fate == "dead_letter":
-                self.bury(one)
-            elif one.spent():
+            elif fate == "dead_letter" or one.spent():
                 self.bury(one)
             elif fate == "later":
                 one.lease, one.due_us = None, self.now + 30 * SECOND
@@ -325,10 +334,15 @@ class QueueMachine(RuleBasedStateMachine):
 
     # Settling.
 
-    @rule(held=st.lists(leases, min_size=1, max_size=3))
-    def ack(self, held: list[tuple[str, str, str, int]]) -> None:
-        queue = held[0][2]
-        lives = {lease: (id_, life) for lease, id_, where, life in held if where == queue}
+    def choose(self, choice: int) -> Held:
+        return self.leases[-1 - choice % len(self.leases)]
+
+    @precondition(lambda self: self.leases)
+    @rule(chosen=st.lists(choices, min_size=1, max_size=3))
+    def ack(self, chosen: list[int]) -> None:
+        held = [self.choose(index) for index in chosen]
+        queue = held[0].queue
+        lives = {one.lease_id: (one.id, one.life) for one in held if one.queue == queue}
         settled = self.run(self.queues[queue].settle(acks=list(lives)))
         assert settled.ack_count == len(lives)
         late = set()
@@ -342,9 +356,10 @@ class QueueMachine(RuleBasedStateMachine):
             del self.known[id_]
         assert set(settled.warnings) == late
 
-    @rule(held=leases, delay=delays)
-    def retry(self, held: tuple[str, str, str, int], delay: float | None) -> None:
-        lease, id_, queue, _ = held
+    @precondition(lambda self: self.leases)
+    @rule(choice=choices, delay=delays)
+    def retry(self, choice: int, delay: float | None) -> None:
+        lease, id_, queue, _ = self.choose(choice)
         settled = self.run(self.queues[queue].settle(retries=[Retry(lease, delay)]))
         one = self.known.get(id_)
         if one is None or one.lease != lease or (one.perhaps_gone and settled.warnings):
@@ -356,9 +371,10 @@ class QueueMachine(RuleBasedStateMachine):
         else:
             one.lease, one.due_us = None, self.now + round((delay or 0) * SECOND)
 
-    @rule(held=leases)
-    def dead_letter(self, held: tuple[str, str, str, int]) -> None:
-        lease, id_, queue, _ = held
+    @precondition(lambda self: self.leases)
+    @rule(choice=choices)
+    def dead_letter(self, choice: int) -> None:
+        lease, id_, queue, _ = self.choose(choice)
         settled = self.run(self.queues[queue].settle(dead_letters={lease: "by decision"}))
         one = self.known.get(id_)
         if one is None or one.lease != lease or (one.perhaps_gone and settled.warnings):
@@ -367,10 +383,10 @@ class QueueMachine(RuleBasedStateMachine):
         assert settled.warnings == {}
         self.bury(one)
 
-    @precondition(lambda self: self.queues.capabilities.extend)
-    @rule(held=leases, seconds=st.sampled_from([0, 1, 30, 3600]))
-    def extend(self, held: tuple[str, str, str, int], seconds: int) -> None:
-        lease, id_, queue, _ = held
+    @precondition(lambda self: self.leases and self.queues.capabilities.extend)
+    @rule(choice=choices, seconds=st.sampled_from([0, 1, 30, 3600]))
+    def extend(self, choice: int, seconds: int) -> None:
+        lease, id_, queue, _ = self.choose(choice)
         extended = self.run(self.queues[queue].extend(lease, seconds))
         one = self.known.get(id_)
         if one is None or one.lease != lease or (one.perhaps_gone and not extended):
@@ -425,6 +441,7 @@ class QueueMachine(RuleBasedStateMachine):
         queues = self.open.pop(0)
         self.run(queues.close())
         self.connect(0)
+        self.run(self.clock.advance(1))
 
     @precondition(lambda self: self.queues.capabilities.shared)
     @rule()
@@ -433,6 +450,8 @@ class QueueMachine(RuleBasedStateMachine):
             self.connect(0)
         else:
             self.open.reverse()
+        # Connections need not agree on the order of what happens within a microsecond.
+        self.run(self.clock.advance(1))
 
     @invariant()
     def store_is_as_the_model_says(self) -> None:

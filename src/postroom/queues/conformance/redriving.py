@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 from postroom.queues import ConfigurationError, Filter, QueueNotFound, QueueOptions, Queues, Redriven
-from postroom.queues.conformance.recorder import DEAD, OTHER, WORK, clock_of, consume, fail, heard, requests, require
+from postroom.queues.conformance.recorder import (
+    DEAD,
+    OTHER,
+    WORK,
+    clock_of,
+    consume,
+    fail,
+    heard,
+    requests,
+    require,
+)
 from postroom.queues.events import MessagesRedriven
 from postroom.queues.testing import VirtualClock
 

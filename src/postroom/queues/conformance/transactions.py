@@ -19,7 +19,9 @@ class Transactions:
         async with queues.running():
             await clock.advance(0)
 
-            sent = await queues.transact(lambda transaction: queues[WORK].enlist(requests("a", "b"), transaction=transaction))
+            sent = await queues.transact(
+                lambda transaction: queues[WORK].enlist(requests("a", "b"), transaction=transaction)
+            )
             await clock.advance(0)
 
         assert seen.bodies == ["a", "b"]

@@ -1,0 +1,170 @@
+"""What only the SQLite broker promises: its index, its neighbours in a group, and other connections to the file."""
+
+import asyncio
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postroom.kit.queries import load
+from postroom.queues import BrokerUnavailable, QueueNotFound, QueuePaused, Queues, connect
+from postroom.queues.brokers.sqlite import broker as sqlite_broker
+
+SQL = load("postroom.queues.brokers.sqlite")
+INDEX = "postroom_messages_due"
+
+SENDER = """
+import asyncio, sys
+from postroom.queues import connect
+
+async def main():
+    async with connect(sys.argv[1]) as queues:
+        print("open", flush=True)
+        sys.stdin.readline()
+        await queues["work"].send("from afar")
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/queues.db"
+
+
+@pytest.fixture
+async def queues(url: str) -> AsyncIterator[Queues]:
+    async with connect(url) as queues:
+        yield queues
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("select_ready", {"queue_id": 1, "now_us": 10**16, "limit": 10, "ageing_us": 1}),
+        ("next_due", {"queue_id": 1, "now_us": 0}),
+    ],
+)
+async def test_hot_statement_searches_the_index(
+    queues: Queues, tmp_path: Path, name: str, values: dict[str, Any]
+) -> None:
+    """Each of its three branches searches the index in its order: nothing is scanned or sorted but the few found."""
+    await queues["work"].send("a")
+
+    with closing(sqlite3.connect(tmp_path / "queues.db")) as connection:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {getattr(SQL, name)}", values)]
+
+    searches = [step for step in plan if "postroom_messages" in step]
+    assert len(searches) == 3
+    assert all(INDEX in step and "queue_id=? AND priority=? AND due_us" in step for step in searches)
+    assert not [step for step in plan if step.startswith("SCAN postroom_messages")]
+
+
+async def test_other_process_wakes_a_consumer_at_once(
+    queues: Queues, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its note: the look at the file now and then, which would find it too, is put off for an hour."""
+    monkeypatch.setattr(sqlite_broker, "LOOK_SECONDS", 3600.0)
+    arrived: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+    @queues.consumer("work", max_batch_timeout=0)
+    async def handle(batch: Any) -> None:
+        arrived.set_result(time.monotonic())
+
+    pipe = asyncio.subprocess.PIPE
+    sender = await asyncio.create_subprocess_exec(sys.executable, "-c", SENDER, url, stdin=pipe, stdout=pipe)
+    assert sender.stdout is not None
+    assert await sender.stdout.readline() == b"open\n"
+    async with queues.running():
+        await sender.communicate(b"\n")
+        async with asyncio.timeout(10):
+            await arrived
+
+    assert sender.returncode == 0
+
+
+@pytest.mark.parametrize("content", [b"Dear diary, " * 200, b"SQLite format 3\x00" + b"\xff" * 4096])
+async def test_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
+    """The error names the file, and the file stays as it was."""
+    path = tmp_path / "diary.txt"
+    path.write_bytes(content)
+
+    with pytest.raises(BrokerUnavailable, match=r"diary\.txt"):
+        await connect(f"sqlite:///{path}").open()
+
+    assert path.read_bytes() == content
+
+
+async def test_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    """The error tells what to do about it."""
+    with pytest.raises(BrokerUnavailable, match=r"nowhere.*the folder must exist and be writable"):
+        await connect(f"sqlite:///{tmp_path}/nowhere/queues.db").open()
+
+
+async def test_file_of_a_newer_postroom_is_refused(url: str, tmp_path: Path) -> None:
+    """It is not touched, because nobody knows what its tables mean."""
+    async with connect(url):
+        pass
+    with closing(sqlite3.connect(tmp_path / "queues.db")) as connection, connection:
+        connection.execute("UPDATE postroom_schema SET version = 99 WHERE component = 'queues'")
+
+    with pytest.raises(BrokerUnavailable, match=r"queue schema 99.*upgrade Postroom"):
+        await connect(url).open()
+
+
+async def test_failing_operation_does_not_fail_its_neighbours(url: str) -> None:
+    """What was submitted in one pass of the loop is one group; only the faulty one is refused."""
+    async with connect(url, create_queues=False) as queues:
+        await queues.create("work")
+        results = await asyncio.gather(
+            queues["work"].send("a"),
+            queues["nowhere"].send("b"),
+            queues["work"].send("c"),
+            return_exceptions=True,
+        )
+
+        assert [type(one).__name__ for one in results] == ["SendResult", "QueueNotFound", "SendResult"]
+        assert [one.body for one in await queues["work"].peek()] == ["a", "c"]
+
+
+async def test_failing_transaction_does_not_roll_back_its_neighbours(queues: Queues) -> None:
+    """Each comes into being or not by itself."""
+
+    def fail(transaction: sqlite3.Connection) -> None:
+        queues["work"].enlist([{"body": "gone"}], transaction=transaction)
+        raise LookupError("mine")
+
+    results = await asyncio.gather(
+        queues["work"].send("a"), queues.transact(fail), queues["work"].send("b"), return_exceptions=True
+    )
+
+    assert isinstance(results[1], LookupError)
+    assert [one.body for one in await queues["work"].peek()] == ["a", "b"]
+
+
+async def test_pause_is_seen_by_the_other_connection(queues: Queues, url: str) -> None:
+    """And so is its end."""
+    await queues["work"].send("a")
+    async with connect(url) as other:
+        await other["work"].pause()
+        with pytest.raises(QueuePaused):
+            await queues["work"].pull()
+        await queues["work"].resume()
+
+        assert [one.body for one in (await other["work"].pull()).messages] == ["a"]
+
+
+async def test_removed_queue_is_gone_for_the_other_connection(url: str) -> None:
+    """It is not written into any more under its old number."""
+    async with connect(url, create_queues=False) as queues, connect(url, create_queues=False) as other:
+        await queues.create("work")
+        await other["work"].send("a")
+        await queues.delete("work")
+
+        with pytest.raises(QueueNotFound):
+            await other["work"].send("b")
