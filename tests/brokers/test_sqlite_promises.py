@@ -3,8 +3,8 @@
 import asyncio
 import sqlite3
 import sys
-import time
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,15 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/queues.db"
+def folder() -> Iterator[Path]:
+    """A short name: a process is told of new messages through a socket beside the file, whose path has a limit."""
+    with tempfile.TemporaryDirectory(prefix="pr-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def url(folder: Path) -> str:
+    return f"sqlite:///{folder}/queues.db"
 
 
 @pytest.fixture
@@ -51,12 +58,12 @@ async def queues(url: str) -> AsyncIterator[Queues]:
     ],
 )
 async def test_hot_statement_searches_the_index(
-    queues: Queues, tmp_path: Path, name: str, values: dict[str, Any]
+    queues: Queues, folder: Path, name: str, values: dict[str, Any]
 ) -> None:
     """Each of its three branches searches the index in its order: nothing is scanned or sorted but the few found."""
     await queues["work"].send("a")
 
-    with closing(sqlite3.connect(tmp_path / "queues.db")) as connection:
+    with closing(sqlite3.connect(folder / "queues.db")) as connection:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {getattr(SQL, name)}", values)]
 
     searches = [step for step in plan if "postroom_messages" in step]
@@ -70,11 +77,11 @@ async def test_other_process_wakes_a_consumer_at_once(
 ) -> None:
     """By its note: the look at the file now and then, which would find it too, is put off for an hour."""
     monkeypatch.setattr(sqlite_broker, "LOOK_SECONDS", 3600.0)
-    arrived: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+    arrived: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     @queues.consumer("work", max_batch_timeout=0)
     async def handle(batch: Any) -> None:
-        arrived.set_result(time.monotonic())
+        arrived.set_result([message.body for message in batch.messages])
 
     pipe = asyncio.subprocess.PIPE
     sender = await asyncio.create_subprocess_exec(sys.executable, "-c", SENDER, url, stdin=pipe, stdout=pipe)
@@ -83,15 +90,15 @@ async def test_other_process_wakes_a_consumer_at_once(
     async with queues.running():
         await sender.communicate(b"\n")
         async with asyncio.timeout(10):
-            await arrived
+            assert await arrived == ["from afar"]
 
     assert sender.returncode == 0
 
 
 @pytest.mark.parametrize("content", [b"Dear diary, " * 200, b"SQLite format 3\x00" + b"\xff" * 4096])
-async def test_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
+async def test_file_that_is_no_database_is_refused(folder: Path, content: bytes) -> None:
     """The error names the file, and the file stays as it was."""
-    path = tmp_path / "diary.txt"
+    path = folder / "diary.txt"
     path.write_bytes(content)
 
     with pytest.raises(BrokerUnavailable, match=r"diary\.txt"):
@@ -100,17 +107,17 @@ async def test_file_that_is_no_database_is_refused(tmp_path: Path, content: byte
     assert path.read_bytes() == content
 
 
-async def test_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+async def test_folder_that_is_missing_is_named(folder: Path) -> None:
     """The error tells what to do about it."""
     with pytest.raises(BrokerUnavailable, match=r"nowhere.*the folder must exist and be writable"):
-        await connect(f"sqlite:///{tmp_path}/nowhere/queues.db").open()
+        await connect(f"sqlite:///{folder}/nowhere/queues.db").open()
 
 
-async def test_file_of_a_newer_postroom_is_refused(url: str, tmp_path: Path) -> None:
+async def test_file_of_a_newer_postroom_is_refused(url: str, folder: Path) -> None:
     """It is not touched, because nobody knows what its tables mean."""
     async with connect(url):
         pass
-    with closing(sqlite3.connect(tmp_path / "queues.db")) as connection, connection:
+    with closing(sqlite3.connect(folder / "queues.db")) as connection, connection:
         connection.execute("UPDATE postroom_schema SET version = 99 WHERE component = 'queues'")
 
     with pytest.raises(BrokerUnavailable, match=r"queue schema 99.*upgrade Postroom"):

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from postroom.delivery.mailbox import Mailbox
 from postroom.wiring import Application
 from support.patience import until
 from support.service import GRAVE, Record, an_email, records, running_application, settings_in
+
+pytestmark = pytest.mark.slow
 
 ENDED = ("done", "failed", "uncertain")
 

@@ -9,12 +9,13 @@ process must have been killed.
 After Jepsen's total-queue checker, which only means something when the run ends with a full drain.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from support.database import Left
+from support.history import History, Hold, Told
 from support.ledger import BEGUN, DONE, FAILED, LOST, Entry
 
 TOLERANCE_US = 20_000
@@ -54,40 +55,6 @@ class Verdict(msgspec.Struct, kw_only=True):
         )
 
 
-class _Hold(msgspec.Struct):
-    """One lease of one message, from the moment it was taken."""
-
-    id: str
-    queue: str
-    attempt: int
-    lease: int
-    process: str
-    asked_us: int
-    """When the call that took it began."""
-    taken_us: int
-    """When that call had ended."""
-    runs_until_us: int
-    """The earliest moment at which it may run out."""
-    delivered_us: int | None = None
-    fate: str = ""
-    step: str = ""
-    """Of the settlement: empty for none, begun, done, failed or lost."""
-    settling_us: int = 0
-    settled_us: int = 0
-    delay_us: int = 0
-    lost: bool = False
-    """A heartbeat said so."""
-
-
-class _Message(msgspec.Struct):
-    key: str
-    id: str = ""
-    begun_us: int = 0
-    delay_us: int = 0
-    stored: bool = False
-    holds: list[_Hold] = []
-
-
 def check(
     history: Sequence[Entry],
     left: Iterable[Left] = (),
@@ -116,22 +83,14 @@ class _Checker:
         self._left = left
         self._max_retries = max_retries
         self._moments = not clocks_moved
-        self._result = Verdict()
-        self._faults: dict[str, list[Entry]] = defaultdict(list)
-        self._messages: dict[str, _Message] = {}
-        self._by_lease: dict[tuple[int, str], _Hold] = {}
-        self._asked: dict[tuple[str, int], int] = {}
-        for entry in history:
-            if entry.op == "fault":
-                self._faults[entry.process].append(entry)
-            elif entry.queue == queue:
-                getattr(self, f"_{entry.op}")(entry)
+        self._history = History(history, queue)
+        self._result = Verdict(violations=self._history.contradictions)
 
     def verdict(self) -> Verdict:
         """Judge every message."""
         result = self._result
         remaining = {one.key: one for one in self._left}
-        for message in self._messages.values():
+        for message in self._history.messages.values():
             sent = message.begun_us > 0
             if not sent and message.holds:
                 result.unexpected.append(message.key)
@@ -139,88 +98,25 @@ class _Checker:
             result.unknown += sent and not message.stored
             result.recovered += sent and not message.stored and bool(message.holds)
             result.delivered += sum(hold.delivered_us is not None for hold in message.holds)
-            # Two processes may write down their leases in another order than they took them.
-            message.holds.sort(key=lambda hold: (hold.attempt, hold.taken_us))
             if message.stored and message.key not in remaining and not self._gone(message):
                 result.lost.append(message.key)
             self._judge(message, remaining.get(message.key))
         twice = [key for key, times in Counter(one.key for one in self._left).items() if times > 1 and key]
         result.violations += [f"{key} is in the file twice" for key in twice]
-        result.unexpected += [key for key in remaining if key and key not in self._messages]
+        result.unexpected += [key for key in remaining if key and key not in self._history.messages]
         return result
-
-    # Reading the history.
-
-    def _message(self, key: str) -> _Message:
-        return self._messages.setdefault(key, _Message(key))
-
-    def _send(self, entry: Entry) -> None:
-        message = self._message(entry.key)
-        if entry.step == BEGUN:
-            message.begun_us, message.delay_us = entry.monotonic_us, entry.delay_us
-        elif entry.step == DONE:
-            message.id, message.stored = entry.id, True
-
-    def _lease(self, entry: Entry) -> None:
-        if entry.step == BEGUN:
-            self._asked[entry.process, entry.call] = entry.monotonic_us
-            return
-        message = self._message(entry.key)
-        if message.id not in ("", entry.id):
-            self._result.violations.append(f"{entry.key} was sent as {message.id} and came as {entry.id}")
-        asked_us = self._asked[entry.process, entry.call]
-        hold = _Hold(
-            id=entry.id,
-            queue=entry.queue,
-            attempt=entry.attempt,
-            lease=entry.lease,
-            process=entry.process,
-            asked_us=asked_us,
-            taken_us=entry.monotonic_us,
-            runs_until_us=asked_us + entry.visibility_us,
-        )
-        message.holds.append(hold)
-        self._by_lease[entry.lease, entry.id] = hold
-
-    def _deliver(self, entry: Entry) -> None:
-        self._by_lease[entry.lease, entry.id].delivered_us = entry.monotonic_us
-
-    def _extend(self, entry: Entry) -> None:
-        hold = self._by_lease[entry.lease, entry.id]
-        if entry.step == BEGUN:
-            self._asked[entry.process, entry.call] = entry.monotonic_us
-        elif entry.step == DONE:
-            asked_us = self._asked[entry.process, entry.call]
-            hold.runs_until_us = max(hold.runs_until_us, asked_us + entry.visibility_us)
-        elif entry.step == LOST:
-            hold.lost = True
-
-    def _settle(self, entry: Entry) -> None:
-        hold = self._by_lease[entry.lease, entry.id]
-        hold.step, hold.fate, hold.delay_us = entry.step, entry.fate, entry.delay_us
-        if entry.step == BEGUN:
-            hold.settling_us = entry.monotonic_us
-        else:
-            hold.settled_us = entry.monotonic_us
 
     # Judging.
 
-    def _gone(self, message: _Message) -> bool:
+    def _gone(self, message: Told) -> bool:
         """Whether somebody acknowledged it, or may have before it was killed."""
         return any(
             hold.fate in ("ack", "drop")
-            and (hold.step == DONE or (hold.step in (BEGUN, FAILED) and self._struck(hold)))
+            and (hold.step == DONE or (hold.step in (BEGUN, FAILED) and self._history.struck(hold)))
             for hold in message.holds
         )
 
-    def _struck(self, hold: _Hold, until_us: int | None = None) -> str | None:
-        """What was done to the process that holds it, after it took it (and before a moment)."""
-        for fault in self._faults[hold.process]:
-            if fault.monotonic_us >= hold.asked_us and (until_us is None or fault.monotonic_us <= until_us):
-                return fault.detail
-        return None
-
-    def _judge(self, message: _Message, remaining: Left | None) -> None:
+    def _judge(self, message: Told, remaining: Left | None) -> None:
         violations = self._result.violations
         holds = message.holds
         acked = [hold for hold in holds if hold.fate in ("ack", "drop") and hold.step == DONE]
@@ -240,13 +136,13 @@ class _Checker:
                 violations.append(
                     f"{message.key} came {early_us} us before its delay of {message.delay_us} us"
                 )
-        before: _Hold | None = None
+        before: Hold | None = None
         for hold in holds:
             self._follow(message, before, hold)
             before = hold
         self._judge_end(message, remaining)
 
-    def _follow(self, message: _Message, before: _Hold | None, hold: _Hold) -> None:
+    def _follow(self, message: Told, before: Hold | None, hold: Hold) -> None:
         """Whether one lease may follow the other."""
         violations, name = self._result.violations, f"{message.key} (attempt {hold.attempt})"
         expected = 1 if before is None else before.attempt + 1
@@ -258,7 +154,7 @@ class _Checker:
         elif hold.attempt > expected:
             since_us = message.begun_us if before is None else before.asked_us
             missing = hold.attempt - expected
-            if missing > self._kills(since_us, hold.taken_us):
+            if missing > self._history.kills(since_us, hold.taken_us):
                 violations.append(
                     f"{name}: {missing} attempts before it are missing, more than were killed meanwhile"
                 )
@@ -280,7 +176,7 @@ class _Checker:
             else:
                 self._result.explained[why] += 1
 
-    def _judge_moments(self, name: str, before: _Hold, hold: _Hold) -> None:
+    def _judge_moments(self, name: str, before: Hold, hold: Hold) -> None:
         if before.step in (DONE, BEGUN, FAILED) and before.settling_us <= hold.taken_us and before.fate:
             if before.fate == "retry" and before.step == DONE:
                 early_us = before.settling_us + before.delay_us - hold.taken_us
@@ -293,11 +189,11 @@ class _Checker:
                 f"{name}: {hold.process} took it {early_us} us before the lease of {before.process} ran out"
             )
 
-    def _explanation(self, before: _Hold, hold: _Hold) -> str | None:
-        struck = self._struck(before, hold.taken_us)
+    def _explanation(self, before: Hold, hold: Hold) -> str | None:
+        struck = self._history.struck(before, hold.taken_us)
         if struck is not None:
             return struck
-        if any(fault.detail == "clock moved" for fault in self._faults[hold.process]):
+        if self._history.suffered(hold.process, "clock moved"):
             # By its own clock the lease had run out.
             return "clock moved"
         if before.step == FAILED:
@@ -307,15 +203,7 @@ class _Checker:
             return "lease lost"
         return None
 
-    def _kills(self, since_us: int, until_us: int) -> int:
-        """Leases that may have been taken by processes that did not live to write it down."""
-        return sum(
-            since_us <= fault.monotonic_us <= until_us and fault.detail == "killed"
-            for faults in self._faults.values()
-            for fault in faults
-        )
-
-    def _judge_end(self, message: _Message, remaining: Left | None) -> None:
+    def _judge_end(self, message: Told, remaining: Left | None) -> None:
         """Where it gave up: after `max_retries + 1` deliveries, neither earlier nor later."""
         if self._max_retries is None:
             return

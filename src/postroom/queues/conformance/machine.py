@@ -42,8 +42,8 @@ from postroom.queues.content import encode
 from postroom.queues.testing import VirtualClock
 
 QUICK = settings(
-    max_examples=30,
-    stateful_step_count=40,
+    max_examples=20,
+    stateful_step_count=30,
     deadline=None,
     derandomize=True,
     database=None,

@@ -130,7 +130,9 @@ def info(connection: sqlite3.Connection, queue_id: int, now_us: int) -> QueueInf
     backlog: Backlog = read_backlog(connection, queue_id)
     (due,) = connection.execute(SQL.count_due, {"queue_id": queue_id, "now_us": now_us}).fetchone()
     # Leases that ran out count as ready again, although their rows still carry a token.
-    flying = max(0, min(in_flight, count - due))
+    flying = 0
+    if in_flight and count > due:
+        (flying,) = connection.execute(SQL.count_held, {"queue_id": queue_id, "now_us": now_us}).fetchone()
     return QueueInfo(
         name,
         msgspec.json.decode(options, type=QueueOptions),
