@@ -88,6 +88,10 @@ async def test_other_process_wakes_a_consumer_at_once(
     assert sender.stdout is not None
     assert await sender.stdout.readline() == b"open\n"
     async with queues.running():
+        async with asyncio.timeout(10):
+            # Idle first: else its first look at the queue may find the message without having been woken.
+            while not queues.broker._signals.waiting:
+                await asyncio.sleep(0)
         await sender.communicate(b"\n")
         async with asyncio.timeout(10):
             assert await arrived == ["from afar"]
