@@ -95,7 +95,7 @@ class Lease(NamedTuple):
     first_ready_us: int | None
     """When nothing was leased but some are ready: when the first of them became available."""
     next_due_us: int | None
-    """When nothing was leased: when the next delayed or leased message comes due."""
+    """When nothing was leased: when the next delayed or leased message comes due; now, when another try is due."""
     version: int
     """Pass to `wait`: it returns at once when something has happened since."""
 

@@ -157,9 +157,10 @@ class Queue:
             )
             late = overdue(lease.messages, self.name, self._consumer, now_us=self.clock.now_us())
             messages += [one for one in lease.messages if one.attempts <= self._consumer.max_retries + 1]
-            if late is None:
+            if late is not None:
+                await self._conclude(late)
+            elif lease.messages or lease.next_due_us is None or lease.next_due_us > self.clock.now_us():
                 break
-            await self._conclude(late)
         if not messages and (await self._broker.info(self.name)).paused:
             raise QueuePaused(self.name)
         backlog = await self._broker.backlog(self.name)

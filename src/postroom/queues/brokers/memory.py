@@ -68,9 +68,16 @@ class _Queue(msgspec.Struct):
     """(due, key) of each priority; a pair that is not its entry's due time any more is passed over."""
     known: dict[str, tuple[int, str]] = {}
     """Deduplication id to (when it is forgotten, message id)."""
+    expiry_us: int = 0
+    """Nothing expires before."""
+
+    @property
+    def retention_us(self) -> int:
+        return self.options.message_retention_period * MICROSECOND
 
     def put(self, entry: _Entry) -> None:
         self.entries[entry.key] = entry
+        self.expiry_us = min(self.expiry_us, entry.enqueued_us + self.retention_us)
         heappush(self.heaps[entry.sent.priority], (entry.due_us, entry.key))
 
     def due(self, priority: int, until_us: int, limit: int) -> list[_Entry]:
@@ -242,7 +249,7 @@ class MemoryBroker:
         if known is None:
             self._store.queues[queue] = _Queue(queue, options or QueueOptions(), self._clock.now_us())
         elif options is not None:
-            known.options = options
+            known.options, known.expiry_us = options, 0
         return known is None
 
     async def delete(self, queue: str) -> bool:
@@ -333,24 +340,27 @@ class MemoryBroker:
             if not (create or self._create_queues):
                 raise QueueNotFound(name, tuple(self._store.queues))
             queue = self._store.queues[name] = _Queue(name, QueueOptions(), self._clock.now_us())
-        now_us = self._now_us()
-        too_old = self._clock.now_us() - queue.options.message_retention_period * MICROSECOND
-        expired: list[_Entry] = []
-        for (
-            entry
-        ) in queue.entries.values():  # in order of arrival, so this stops at once when none is too old
-            if now_us >= entry.enqueued_us > too_old:
-                break
-            if entry.enqueued_us > now_us:
-                continue
-            if not entry.token or entry.due_us <= now_us:
+        if self._clock.now_us() >= queue.expiry_us:
+            self._expire(queue)
+        return queue
+
+    def _expire(self, queue: _Queue) -> None:
+        now_us, clock_us = self._now_us(), self._clock.now_us()
+        expired, next_us = list[_Entry](), clock_us + queue.retention_us
+        for entry in queue.entries.values():
+            until_us = entry.enqueued_us + queue.retention_us
+            if entry.token and entry.due_us > now_us:
+                until_us = max(until_us, entry.due_us)
+            if until_us <= clock_us:
                 expired.append(entry)
+            else:
+                next_us = min(next_us, until_us)
+        queue.expiry_us = next_us
         for entry in expired:
             del queue.entries[entry.key]
         if expired:
             ids = tuple(entry.sent.id for entry in expired)
-            self._events.emit(MessagesExpired(queue=name, count=len(ids), ids=ids))
-        return queue
+            self._events.emit(MessagesExpired(queue=queue.name, count=len(ids), ids=ids))
 
     def _known(self, queue: _Queue, message: Outgoing, now_us: int) -> str | None:
         if message.deduplication_id is None:

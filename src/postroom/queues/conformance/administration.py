@@ -13,7 +13,9 @@ class Administration:
 
     # Pausing.
 
-    async def test_paused_queue_takes_messages_and_delivers_none(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_paused_queue_takes_messages_and_delivers_none(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """Until it is resumed; then everything comes."""
         seen = consume(queues, WORK)
         paused, resumed = heard(queues, DeliveryPaused), heard(queues, DeliveryResumed)
@@ -30,7 +32,9 @@ class Administration:
         assert seen.batches == [["a", "b"]]
         assert [one.queue for one in (*paused, *resumed)] == [WORK, WORK]
 
-    async def test_handler_that_runs_may_finish_while_paused(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_handler_that_runs_may_finish_while_paused(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """A pause stops delivery, not what is in flight."""
         gate = clock.gate()
         consume(queues, WORK, lambda batch: gate.wait())
@@ -82,7 +86,9 @@ class Administration:
 
     # Purging.
 
-    async def test_purge_deletes_ready_and_delayed_messages(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_purge_deletes_ready_and_delayed_messages(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """For good, and says how many."""
         seen = consume(queues, WORK)
         purged = heard(queues, QueuePurged)
@@ -147,7 +153,9 @@ class Administration:
 
         assert [one.attempts for one in (await queues[WORK].pull()).messages] == [1]
 
-    async def test_peek_shows_ready_messages_before_delayed_ones(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_peek_shows_ready_messages_before_delayed_ones(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """In the order in which they will come, with the moment at which they will."""
         await queues[WORK].send("later", delay_seconds=60)
         await queues[WORK].send("soon", delay_seconds=30)
@@ -219,10 +227,16 @@ class Administration:
         metrics = await queues[WORK].metrics()
         info = await queues.info(WORK)
 
-        assert (metrics.backlog_count, metrics.backlog_bytes, metrics.oldest_message_timestamp) == (0, 0, None)
+        assert (metrics.backlog_count, metrics.backlog_bytes, metrics.oldest_message_timestamp) == (
+            0,
+            0,
+            None,
+        )
         assert (info.ready, info.delayed, info.in_flight) == (0, 0, 0)
 
-    async def test_info_follows_messages_through_their_states(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_info_follows_messages_through_their_states(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """Delayed, ready, in flight, ready again when the lease ends, gone."""
 
         async def states() -> tuple[int, int, int]:
@@ -246,6 +260,19 @@ class Administration:
         await queues[WORK].settle(acks=[held.lease_id])
         assert await states() == (0, 0, 0)
 
+    async def test_info_tells_ended_leases_from_delays(self, queues: Queues, clock: VirtualClock) -> None:
+        """A message whose lease ended is ready, one that is delayed is not in flight."""
+        await queues[WORK].send("ended")
+        await queues[WORK].pull(visibility_timeout_ms=1_000)
+        await queues[WORK].send("held")
+        await queues[WORK].pull(visibility_timeout_ms=600_000)
+        await queues[WORK].send_batch(requests("later", "much later"), delay_seconds=60)
+        await clock.advance(1)
+
+        info = await queues.info(WORK)
+
+        assert (info.ready, info.delayed, info.in_flight) == (1, 2, 1)
+
     # Making and removing.
 
     async def test_queues_are_listed_by_name(self, queues: Queues) -> None:
@@ -268,7 +295,9 @@ class Administration:
         await queues[WORK].configure(first)
         assert (await queues.info(WORK)).options == first
 
-    async def test_changed_settings_hold_for_the_next_message(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_changed_settings_hold_for_the_next_message(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """Those that were sent before keep their delay."""
         seen = consume(queues, WORK)
         await queues.create(WORK, QueueOptions(delivery_delay=10))

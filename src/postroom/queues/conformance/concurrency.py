@@ -28,7 +28,9 @@ class Concurrency:
     """See the module."""
 
     @pytest.mark.parametrize("most", [1, 2, 3, 5])
-    async def test_no_more_handlers_run_than_allowed(self, queues: Queues, clock: VirtualClock, most: int) -> None:
+    async def test_no_more_handlers_run_than_allowed(
+        self, queues: Queues, clock: VirtualClock, most: int
+    ) -> None:
         """However long the backlog; and as many as are allowed do run."""
         seen = working_for(queues, 1, max_concurrency=most)
         await fill(queues, 60)
@@ -57,7 +59,9 @@ class Concurrency:
 
         assert len(seen.deliveries) == 100
 
-    async def test_handlers_become_more_while_there_is_a_backlog(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_handlers_become_more_while_there_is_a_backlog(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """At most doubled by a batch that is done, up to the maximum of 250."""
         seen = working_for(queues, 1)
         await fill(queues, 1500)
@@ -75,7 +79,9 @@ class Concurrency:
         assert max(running) == 250
         assert len(seen.deliveries) == 1500
 
-    async def test_handlers_become_fewer_when_the_backlog_is_gone(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_handlers_become_fewer_when_the_backlog_is_gone(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """A trickle afterwards is handled by a few."""
         seen = working_for(queues, 1)
         await fill(queues, 300)

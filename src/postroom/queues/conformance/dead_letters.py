@@ -60,7 +60,9 @@ class DeadLetters:
             1,
         )
 
-    async def test_dead_letter_queue_is_made_when_it_is_missing(self, connect: Connect, clock: VirtualClock) -> None:
+    async def test_dead_letter_queue_is_made_when_it_is_missing(
+        self, connect: Connect, clock: VirtualClock
+    ) -> None:
         """Also where other queues are not made by using them."""
         queues = await connect(create_queues=False)
         await queues.create(WORK)
@@ -95,7 +97,9 @@ class DeadLetters:
 
         assert caught.value.key == "dead_letter_queue"
 
-    async def test_two_queues_may_be_each_others_dead_letter_queue(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_two_queues_may_be_each_others_dead_letter_queue(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """A message goes round with the same id, from attempt 1 each time, until somebody takes it."""
 
         def handle(batch: MessageBatch) -> None:
@@ -131,7 +135,9 @@ class DeadLetters:
 
         assert dead.times == [10]
 
-    async def test_only_exhausted_messages_of_a_batch_are_moved(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_only_exhausted_messages_of_a_batch_are_moved(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """The others of a failing batch have retries left."""
 
         def handle(batch: MessageBatch) -> None:
@@ -182,7 +188,9 @@ class DeadLetters:
         assert (buried.dead_lettered.queue, buried.dead_lettered.attempts) == (DEAD, 2)
         assert [(one.queue, one.attempts) for one in buried.dead_lettered.earlier] == [(WORK, 1)]
 
-    async def test_message_that_never_failed_has_no_history(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_message_that_never_failed_has_no_history(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """`dead_lettered` is None outside dead-letter queues."""
         seen = consume(queues, WORK)
         await queues[WORK].send("a")

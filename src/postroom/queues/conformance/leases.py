@@ -33,7 +33,9 @@ class Leases:
         assert lost == []
         assert (await queues[WORK].metrics()).backlog_count == 0
 
-    async def test_nobody_else_gets_a_message_under_renewal(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_nobody_else_gets_a_message_under_renewal(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """At no moment of those five minutes."""
         gate = clock.gate()
         consume(queues, WORK, lambda batch: gate.wait(), visibility_timeout_ms=LEASE * 1000)
@@ -48,7 +50,9 @@ class Leases:
 
         assert (await queues[WORK].metrics()).backlog_count == 0
 
-    async def test_handler_that_lost_its_lease_is_cancelled(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_handler_that_lost_its_lease_is_cancelled(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """The machine slept, the lease ended, somebody else took the message: the next renewal finds out."""
         gate = clock.gate()
         seen = consume(queues, WORK, lambda batch: gate.wait(), visibility_timeout_ms=LEASE * 1000)
@@ -68,7 +72,9 @@ class Leases:
             assert (await queues[WORK].metrics()).backlog_count == 1
 
     @pytest.mark.parametrize("late", ["ack_all", "retry_all", "raise", "dead_letter"])
-    async def test_late_settlement_changes_nothing(self, queues: Queues, clock: VirtualClock, late: str) -> None:
+    async def test_late_settlement_changes_nothing(
+        self, queues: Queues, clock: VirtualClock, late: str
+    ) -> None:
         """Whoever holds the message decides, whatever the handler that lost it does in the end."""
         gate = clock.gate()
 
@@ -83,7 +89,9 @@ class Leases:
             elif late != "raise":
                 getattr(batch, late)()
 
-        consume(queues, WORK, handle, visibility_timeout_ms=LEASE * 1000, max_retries=1, dead_letter_queue=DEAD)
+        consume(
+            queues, WORK, handle, visibility_timeout_ms=LEASE * 1000, max_retries=1, dead_letter_queue=DEAD
+        )
         moved = heard(queues, MessageDeadLettered)
         await queues[WORK].send("a")
         async with queues.running():
@@ -119,7 +127,9 @@ class Leases:
             assert [one.ids for one in lost] == [(sent.id,)]
             assert (await queues[WORK].metrics()).backlog_count == 1
 
-    async def test_neighbours_of_a_lost_message_are_settled(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_neighbours_of_a_lost_message_are_settled(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """A settlement is guarded message by message."""
         gate = clock.gate()
         consume(queues, WORK, lambda batch: gate.wait(), visibility_timeout_ms=LEASE * 1000)
@@ -185,7 +195,9 @@ class Leases:
         assert seen.attempts == [2]
         assert (await queues[WORK].metrics()).backlog_count == 0
 
-    async def test_messages_beside_a_spent_one_are_delivered(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_messages_beside_a_spent_one_are_delivered(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """What was leased once too often is put aside, and the rest of its batch handed over."""
         seen = consume(queues, WORK, max_retries=0, dead_letter_queue=DEAD)
         await queues[WORK].send("spent")
@@ -265,7 +277,9 @@ class Leases:
         assert extended == [False]
 
     @pytest.mark.parametrize("seconds", [-1, 43_201, float("inf"), float("nan")])
-    async def test_lease_out_of_range_is_refused(self, queues: Queues, clock: VirtualClock, seconds: float) -> None:
+    async def test_lease_out_of_range_is_refused(
+        self, queues: Queues, clock: VirtualClock, seconds: float
+    ) -> None:
         """0 to 43,200 seconds; the handler gets the error."""
         require(queues, "extend")
         refused: list[str | None] = []
@@ -282,7 +296,9 @@ class Leases:
 
         assert refused == ["seconds"]
 
-    async def test_lease_and_retry_may_end_at_the_same_moment(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_lease_and_retry_may_end_at_the_same_moment(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """A message given back for as long as its lease was comes again once, with one more attempt."""
         consume(queues, WORK)
         await queues[WORK].send("a")

@@ -99,7 +99,9 @@ class Pulling:
         assert (second.id, second.timestamp, second.attempts) == (first.id, first.timestamp, 2)
         assert second.lease_id != first.lease_id
 
-    async def test_lease_lasts_as_long_as_the_consumer_says(self, connect: Connect, clock: VirtualClock) -> None:
+    async def test_lease_lasts_as_long_as_the_consumer_says(
+        self, connect: Connect, clock: VirtualClock
+    ) -> None:
         """Unless the pull says otherwise; 30 s if nobody does."""
         queues = await connect_pulling(connect, visibility_timeout_ms=5_000)
         await queues[WORK].send("a")
@@ -356,7 +358,9 @@ class Pulling:
         assert await queues[WORK].extend(shorter.lease_id, 5)
 
         await clock.advance(5)
-        assert [one.body for one in (await queues[WORK].pull(visibility_timeout_ms=3_600_000)).messages] == ["shorter"]
+        assert [one.body for one in (await queues[WORK].pull(visibility_timeout_ms=3_600_000)).messages] == [
+            "shorter"
+        ]
         await clock.advance(94.999)
         assert (await queues[WORK].pull()).messages == []
         await clock.advance(0.001)

@@ -89,7 +89,9 @@ class Reasons:
 
         assert (seen.bodies, seen.attempts) == (["a", "b", "a", "b"], [1, 1, 2, 2])
 
-    async def test_reason_counts_when_the_handler_raises_later(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_reason_counts_when_the_handler_raises_later(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """What it had decided stands; the rest is retried."""
         require(queues, "dead_letter_reason")
 

@@ -79,7 +79,9 @@ class Redriving:
 
         assert seen.bodies == ["a"]
 
-    async def test_history_stays_with_a_message_that_fails_again(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_history_stays_with_a_message_that_fails_again(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """Each failure is told, the oldest first."""
         require(queues, "redrive", "dead_letter_reason")
         await bury(queues, "a")
@@ -203,7 +205,9 @@ class Redriving:
         assert (await queues[DEAD].settle(acks=[held.lease_id])).warnings == {}
         assert (await queues[DEAD].metrics()).backlog_count == 0
 
-    async def test_message_that_fails_again_is_not_moved_twice(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_message_that_fails_again_is_not_moved_twice(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """A slow redrive leaves alone what comes back while it runs."""
         require(queues, "redrive")
         await bury(queues, *range(6))

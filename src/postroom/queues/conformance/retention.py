@@ -27,7 +27,9 @@ class Retention:
 
         assert len((await queues[WORK].pull()).messages) == 1
 
-    async def test_message_whose_age_is_the_period_is_not_delivered(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_message_whose_age_is_the_period_is_not_delivered(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """The boundary belongs to the deleted."""
         await queues.create(WORK, MINUTE)
         expired = heard(queues, MessagesExpired)
@@ -49,6 +51,27 @@ class Retention:
 
         assert [one.body for one in (await queues[WORK].pull()).messages] == ["young"]
 
+    @pytest.mark.parametrize("how", ["handled", "pulled"])
+    async def test_message_behind_many_old_ones_is_delivered(
+        self, queues: Queues, clock: VirtualClock, how: str
+    ) -> None:
+        """Its consumers were away for long: thousands expired, and the one that did not comes at once."""
+        await queues.create(WORK, MINUTE)
+        seen = consume(queues, WORK)
+        for _ in range(25):
+            await queues[WORK].send_batch(requests(*range(100)))
+        await clock.advance(30)
+        await queues[WORK].send("young")
+        await clock.advance(30)
+
+        if how == "pulled":
+            assert [one.body for one in (await queues[WORK].pull()).messages] == ["young"]
+            return
+        async with queues.running():
+            await clock.advance(0)
+
+        assert seen.bodies == ["young"]
+
     async def test_counts_forget_what_expired(self, queues: Queues, clock: VirtualClock) -> None:
         """Count, bytes and what `peek` shows, without anybody pulling."""
         await queues.create(WORK, MINUTE)
@@ -64,7 +87,9 @@ class Retention:
         info = await queues.info(WORK)
         assert (info.ready, info.delayed, info.in_flight) == (1, 0, 0)
 
-    async def test_expiry_goes_on_after_the_queue_was_empty(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_expiry_goes_on_after_the_queue_was_empty(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """Again and again, with the queue emptied in between."""
         await queues.create(WORK, MINUTE)
         for body in range(3):
@@ -173,7 +198,9 @@ class Retention:
         counts = []
         for seconds in (60 + NOTICED, 3600, 4 * 86_400 - 3660 - 2 * NOTICED, NOTICED * 2):
             await clock.advance(seconds)
-            counts.append([(await queues[name].metrics()).backlog_count for name in ("short", "longer", "usual")])
+            counts.append(
+                [(await queues[name].metrics()).backlog_count for name in ("short", "longer", "usual")]
+            )
 
         assert counts == [[0, 1, 1], [0, 0, 1], [0, 0, 1], [0, 0, 0]]
 
@@ -190,7 +217,9 @@ class Retention:
 
         assert (await queues[WORK].metrics()).backlog_count == 0
 
-    async def test_message_older_than_the_clock_says_expires_too(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_message_older_than_the_clock_says_expires_too(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """A message that was sent before the clock was set back does not shield those that came after it."""
         await queues.create(WORK, MINUTE)
         await queues[WORK].send("before")

@@ -44,7 +44,9 @@ class Sharing:
         assert sorted(seen.bodies) == list(range(count))
         assert (await queues[WORK].metrics()).backlog_count == 0
 
-    async def test_message_waits_for_its_consumer(self, queues: Queues, connect: Connect, clock: VirtualClock) -> None:
+    async def test_message_waits_for_its_consumer(
+        self, queues: Queues, connect: Connect, clock: VirtualClock
+    ) -> None:
         """What is sent while there is none is delivered when there is one."""
         require(queues, "shared")
         await queues[WORK].send("early")
@@ -58,7 +60,9 @@ class Sharing:
 
         assert seen.bodies == ["early", "late"]
 
-    async def test_dead_letter_reaches_the_consumer_of_another(self, queues: Queues, connect: Connect) -> None:
+    async def test_dead_letter_reaches_the_consumer_of_another(
+        self, queues: Queues, connect: Connect
+    ) -> None:
         """One fails, the other takes what failed."""
         require(queues, "shared")
         consume(queues, WORK, fail, max_retries=0, dead_letter_queue=DEAD)
@@ -95,7 +99,9 @@ class Sharing:
 
         assert sorted(one.body for pulled in pulls for one in pulled.messages) == list(range(100))
 
-    async def test_consumers_share_the_work(self, queues: Queues, connect: Connect, clock: VirtualClock) -> None:
+    async def test_consumers_share_the_work(
+        self, queues: Queues, connect: Connect, clock: VirtualClock
+    ) -> None:
         """Every message is handled once, by one of them."""
         require(queues, "shared")
         other = await connect()
@@ -129,7 +135,9 @@ class Sharing:
             assert sent.id in lost[0].ids
         assert (await other[WORK].settle(acks=[taken.lease_id])).warnings == {}
 
-    async def test_lease_of_one_can_be_settled_through_another(self, queues: Queues, connect: Connect) -> None:
+    async def test_lease_of_one_can_be_settled_through_another(
+        self, queues: Queues, connect: Connect
+    ) -> None:
         """A lease id is enough."""
         require(queues, "shared")
         other = await connect()
@@ -141,7 +149,9 @@ class Sharing:
         assert (settled.ack_count, settled.warnings) == (1, {})
         assert (await queues[WORK].metrics()).backlog_count == 0
 
-    async def test_pause_by_one_holds_for_all(self, queues: Queues, connect: Connect, clock: VirtualClock) -> None:
+    async def test_pause_by_one_holds_for_all(
+        self, queues: Queues, connect: Connect, clock: VirtualClock
+    ) -> None:
         """And resuming wakes them."""
         require(queues, "shared")
         other = await connect()
@@ -158,7 +168,9 @@ class Sharing:
 
         assert seen.bodies == ["a"]
 
-    async def test_settings_by_one_hold_for_all(self, queues: Queues, connect: Connect, clock: VirtualClock) -> None:
+    async def test_settings_by_one_hold_for_all(
+        self, queues: Queues, connect: Connect, clock: VirtualClock
+    ) -> None:
         """From the next message on."""
         require(queues, "shared")
         other = await connect()
@@ -232,12 +244,16 @@ class Restarting:
         await clock.advance(50)
         second = (await again[WORK].pull()).messages
 
-        assert [(one.id, one.timestamp, one.body, one.attempts) for one in first] == [(ready.id, at, {"a": 1}, 1)]
+        assert [(one.id, one.timestamp, one.body, one.attempts) for one in first] == [
+            (ready.id, at, {"a": 1}, 1)
+        ]
         assert [(one.id, one.timestamp, one.body, one.content_type) for one in second] == [
             (later.id, at, "later", "text")
         ]
 
-    async def test_attempts_and_leases_survive(self, queues: Queues, connect: Connect, clock: VirtualClock) -> None:
+    async def test_attempts_and_leases_survive(
+        self, queues: Queues, connect: Connect, clock: VirtualClock
+    ) -> None:
         """A lease of a connection that is gone ends in its time, and the message comes again."""
         require(queues, "durable")
         await queues[WORK].send("a")

@@ -43,7 +43,9 @@ class Shutdown:
         assert seen.finished == 1
         assert (await queues[WORK].metrics()).backlog_count == 0
 
-    async def test_retries_of_the_last_batch_are_settled_too(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_retries_of_the_last_batch_are_settled_too(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """They come when somebody consumes again, with the next attempt."""
 
         async def handle(batch: MessageBatch) -> None:
@@ -127,7 +129,9 @@ class Shutdown:
         }
         assert left == expected[decided]
 
-    async def test_clean_up_of_a_cancelled_handler_is_waited_for(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_clean_up_of_a_cancelled_handler_is_waited_for(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """`finally` blocks may await, and the message is not given back before they are done."""
         gate, cleaned = clock.gate(), []
 
@@ -150,7 +154,9 @@ class Shutdown:
         assert cleaned == [1]
         assert (await queues.info(WORK)).ready == 1
 
-    async def test_nothing_new_is_taken_once_a_stop_was_asked_for(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_nothing_new_is_taken_once_a_stop_was_asked_for(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """Neither what waits nor what arrives."""
         gate = clock.gate()
         seen = consume(queues, WORK, lambda batch: gate.wait(), max_batch_size=1, max_concurrency=1)
@@ -215,7 +221,9 @@ class Shutdown:
 
         assert seen.bodies == ["a", "b", "c"]
 
-    async def test_stop_and_start_without_need_change_nothing(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_stop_and_start_without_need_change_nothing(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """Both may be called twice."""
         seen = consume(queues, WORK)
         await queues.stop()

@@ -44,7 +44,9 @@ class Transactions:
         assert seen.deliveries == []
         assert (await queues[WORK].metrics()).backlog_count == 0
 
-    async def test_messages_of_several_queues_come_together(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_messages_of_several_queues_come_together(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """All of them or none."""
         require(queues, "transactional_send")
 

@@ -10,7 +10,9 @@ from postroom.queues.testing import Stuck, VirtualClock, drain
 class VirtualTime:
     """See the module."""
 
-    async def test_settlements_are_stored_when_advance_returns(self, queues: Queues, clock: VirtualClock) -> None:
+    async def test_settlements_are_stored_when_advance_returns(
+        self, queues: Queues, clock: VirtualClock
+    ) -> None:
         """Not a moment later."""
         consume(queues, WORK, max_batch_size=1)
         async with queues.running():

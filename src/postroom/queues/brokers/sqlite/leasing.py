@@ -53,7 +53,10 @@ class TakeLease(Operation[Lease]):
             due = connection.execute(SQL.next_due, {"queue_id": queue.id, "now_us": now_us}).fetchone()[0]
             return Lease((), ready, min(row[1] for row in picked) if picked else None, due, 0)
         keys = [row[0] for row in picked[: ready - ready % self._fewest]]
-        return Lease(self._mark(connection, queue, keys, catalogue.clock.now_us()), ready, None, None, 0)
+        clock_us = catalogue.clock.now_us()
+        messages = self._mark(connection, queue, keys, clock_us)
+        # All too old: there may be others behind them, so it is worth another try at once.
+        return Lease(messages, ready, None, None if messages else clock_us, 0)
 
     def _mark(
         self, connection: sqlite3.Connection, queue: QueueRow, keys: list[int], now_us: int
