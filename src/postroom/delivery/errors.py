@@ -3,6 +3,9 @@
     DeliveryError
     ├── ConfigurationError (ValueError)     an option is unknown, malformed or out of range
     │   └── MissingDependency (ImportError) an extra is not installed
+    ├── LookupFailed                        a provider could not be asked what became of a call
+    ├── SignatureInvalid (ValueError)       a webhook's signature, time or sender is not to be trusted
+    ├── WebhookMalformed (ValueError)       a verified webhook's body is not what its sender documents
     ├── Unconnected (ConnectionError)       no SMTP session came about; never leaves the provider
     └── Unsendable (ValueError)             the envelope cannot be sent as it is, by any provider of its channel
 
@@ -42,3 +45,18 @@ class Unsendable(DeliveryError, ValueError):
         super().__init__(f"{field} {reason}")
         self.field = field
         self.reason = reason
+
+
+class LookupFailed(DeliveryError):
+    """A provider could not be asked, or does not say; what became of the call stays unknown."""
+
+
+class SignatureInvalid(DeliveryError, ValueError):
+    """A webhook is not to be trusted: no signature, a wrong one, an old one, or one of somebody else.
+
+    The text says which, and nothing of the request.
+    """
+
+
+class WebhookMalformed(DeliveryError, ValueError):
+    """A webhook's body is not what its sender documents; the text names the field and the rule, never a value."""

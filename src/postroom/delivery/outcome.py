@@ -8,8 +8,9 @@ Sources: RFC 5321 4.2 (reply codes), RFC 3463 and RFC 5248 (enhanced codes), RFC
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -34,12 +35,37 @@ class Verdict(StrEnum):
     """It may or may not have been sent; a blind retry may send it twice."""
 
 
+class Failover(StrEnum):
+    """Whether another provider may be tried with the same message."""
+
+    NOW = "now"
+    """At once: the fault lies with this provider or our account there, and it certainly sent nothing."""
+    LATER = "later"
+    """When this provider has been tried often enough: it certainly sent nothing."""
+    NEVER = "never"
+    """Not at all: the person, the address or the content was refused, or it may have been sent already."""
+
+
+FAILOVER: Final[Mapping[Verdict, Failover]] = MappingProxyType(
+    {
+        Verdict.ACCEPTED: Failover.NEVER,
+        Verdict.REJECTED_PERMANENT: Failover.NEVER,
+        Verdict.REJECTED_TEMPORARY: Failover.LATER,
+        Verdict.THROTTLED: Failover.LATER,
+        Verdict.CONFIG_ERROR: Failover.NOW,
+        Verdict.OPTED_OUT: Failover.NEVER,
+        Verdict.UNKNOWN: Failover.NEVER,
+    }
+)
+"""What follows from a verdict where the outcome does not say otherwise."""
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """What became of one attempt. Nothing in it names a recipient or repeats a server's words.
 
     `code` is the other side's code alone (`550 5.1.1`), empty when there was no answer. `detail` is a short text
     of ours. `suppress` says that the address is bad and must not be written to again. `retry_after_seconds` is
-    set where the provider named a time.
+    set where the provider named a time. `elsewhere` overrides `FAILOVER` for this answer; see `failover`.
     """
 
     verdict: Verdict
@@ -49,6 +75,14 @@ class Outcome(msgspec.Struct, frozen=True):
     provider_message_id: str | None = None
     retry_after_seconds: float | None = None
     suppress: bool = False
+    elsewhere: Failover | None = None
+
+    @property
+    def failover(self) -> Failover:
+        """Whether another provider may be tried; what may have been sent and what the person refused never goes on."""
+        if self.verdict in (Verdict.ACCEPTED, Verdict.OPTED_OUT, Verdict.UNKNOWN):
+            return Failover.NEVER
+        return self.elsewhere or FAILOVER[self.verdict]
 
 
 Stage: TypeAlias = Literal["connect", "tls", "auth", "mail", "rcpt", "data", "dot"]
@@ -199,7 +233,8 @@ def classify_smtp(code: int, text: str, stage: Stage, *, rules: Sequence[Rule] =
     if 400 <= code <= 599:
         for rule in rules:
             if rule.fits(str(code), status, stage):
-                return Outcome(rule.verdict, shown, rule.detail, suppress=rule.suppress)
+                down = Failover.NOW if stage in SESSION else None
+                return Outcome(rule.verdict, shown, rule.detail, suppress=rule.suppress, elsewhere=down)
     verdict = Verdict.UNKNOWN if stage == "dot" else Verdict.REJECTED_TEMPORARY
     return Outcome(verdict, shown, "the server's answer does not fit the question")
 
@@ -209,5 +244,7 @@ def classify_loss(stage: Stage, loss: Loss = "closed") -> Outcome:
 
     Before the final dot the message is certainly unsent; after it the server may own it (RFC 5321 4.2.5, RFC 1047).
     """
-    verdict = Verdict.UNKNOWN if stage == "dot" else Verdict.REJECTED_TEMPORARY
-    return Outcome(verdict, detail=f"{_LOSS[loss]} {_WHERE[stage]}")
+    if stage == "dot":
+        return Outcome(Verdict.UNKNOWN, detail=f"{_LOSS[loss]} {_WHERE[stage]}")
+    down = Failover.NOW if stage in SESSION else None
+    return Outcome(Verdict.REJECTED_TEMPORARY, detail=f"{_LOSS[loss]} {_WHERE[stage]}", elsewhere=down)

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Final, NamedTuple
 
 from postroom.delivery.errors import ConfigurationError, MissingDependency
-from postroom.delivery.provider import Channel, Provider
+from postroom.delivery.provider import Channel, Provider, ProviderContext
 from postroom.kit.clock import Clock, SystemClock
 
 
@@ -27,12 +27,20 @@ PROVIDERS: Final[dict[str, Place]] = {
 """From a URL's scheme to the provider; the only place that knows them all."""
 
 
-def load(url: str, *, channel: Channel, name: str | None = None, clock: Clock | None = None) -> Provider:
+def load(
+    url: str,
+    *,
+    channel: Channel,
+    name: str | None = None,
+    clock: Clock | None = None,
+    context: ProviderContext | None = None,
+) -> Provider:
     """The provider behind a URL (`smtp://user:secret@host`) or a bare name (`noop`), not yet open.
 
-    `name` is what operators call it, by default the URL's scheme. Raises ConfigurationError for an unknown provider,
-    one that cannot send on the channel, or a wrong option, and MissingDependency with the command that installs what
-    is missing. No text repeats the URL, which may hold a password.
+    `name` is what operators call it, by default the URL's scheme; `context` has what the URL may leave out. Raises
+    ConfigurationError for an unknown provider, one that cannot send on the channel, or a wrong option, and
+    MissingDependency with the command that installs what is missing. No text repeats the URL, which may hold a
+    password.
     """
     scheme = url.partition(":")[0].lower()
     place = PROVIDERS.get(scheme)
@@ -51,6 +59,10 @@ def load(url: str, *, channel: Channel, name: str | None = None, clock: Clock | 
             f'{error.name}, which the provider "{scheme}" needs,', place.extra
         ) from error
     provider: Provider = module.from_url(
-        url, channel=channel, name=name or scheme, clock=clock or SystemClock()
+        url,
+        channel=channel,
+        name=name or scheme,
+        clock=clock or SystemClock(),
+        context=context or ProviderContext(),
     )
     return provider

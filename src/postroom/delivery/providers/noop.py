@@ -12,7 +12,7 @@ from typing import Final
 
 from postroom.delivery.errors import ConfigurationError
 from postroom.delivery.outcome import Outcome, Verdict
-from postroom.delivery.provider import Channel, Envelope, Provider
+from postroom.delivery.provider import Channel, Envelope, Provider, ProviderContext
 from postroom.kit.clock import Clock, SystemClock
 from postroom.kit.ids import new_id
 
@@ -67,8 +67,9 @@ class NoopProvider:
         """Nothing to free; what was recorded stays."""
 
 
-def from_url(url: str, *, channel: Channel, name: str, clock: Clock) -> Provider:
+def from_url(url: str, *, channel: Channel, name: str, clock: Clock, context: ProviderContext) -> Provider:
     """`noop` or `noop://`; there are no options. Raises ConfigurationError for any."""
+    del context
     if url.rstrip(":/").lower() != "noop":
         raise ConfigurationError("the provider noop takes no options; write noop://", key=channel)
     return NoopProvider(channel=channel, name=name, clock=clock)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from postroom.delivery.errors import ConfigurationError, Unsendable
 from postroom.delivery.mime import Composed, compose
 from postroom.delivery.outcome import Outcome, Verdict
-from postroom.delivery.provider import Channel, Email, Envelope, Provider
+from postroom.delivery.provider import Channel, Email, Envelope, Provider, ProviderContext
 from postroom.delivery.providers.smtp.connect import Unconnected, connect, tls_context
 from postroom.delivery.providers.smtp.options import SmtpOptions, parse_smtp_url
 from postroom.delivery.providers.smtp.pool import Pool
@@ -106,7 +106,7 @@ def _own_name() -> str:
     return name if name.isascii() and name.isprintable() and name and " " not in name else "localhost"
 
 
-def from_url(url: str, *, channel: Channel, name: str, clock: Clock) -> Provider:
+def from_url(url: str, *, channel: Channel, name: str, clock: Clock, context: ProviderContext) -> Provider:
     """The provider behind an SMTP URL; see `parse_smtp_url`. Raises ConfigurationError."""
-    del channel  # the table of providers has checked it
+    del channel, context  # the table of providers has checked the channel; the URL says everything
     return SmtpProvider(parse_smtp_url(url), name=name, clock=clock)
