@@ -68,6 +68,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
     smtp_url: str | None
+    email_providers: tuple[str, ...]
+    sms_providers: tuple[str, ...]
+    public_url: str | None
     mail_from: str
     mailbox_dir: Path
     exports_dir: Path
@@ -79,14 +82,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     delay_normal_seconds: float
     delay_low_seconds: float
     uncertain: str
+    review_own: bool
+    review_binding: bool
+    approval_hours: float
     shutdown_grace_seconds: float
     log_format: str
     log_level: str
     api_tokens: tuple[ApiToken, ...]
     sentry_dsn: str | None
     sendgrid_api_key: str | None
+    resend_api_key: str | None
+    aws_access_key_id: str | None
+    aws_secret_access_key: str | None
+    aws_session_token: str | None
     twilio_account_sid: str | None
     twilio_auth_token: str | None
+    vonage_api_key: str | None
+    vonage_api_secret: str | None
 
     @property
     def local(self) -> bool:
@@ -157,6 +169,26 @@ def _smtp(raw: str) -> str:
     return raw
 
 
+def _yes_no(raw: str) -> bool:
+    if raw not in ("yes", "no"):
+        raise ValueError("must be yes or no")
+    return raw == "yes"
+
+
+def _urls(raw: str) -> tuple[str, ...]:
+    urls = tuple(raw.split())
+    if any("," in url.partition("?")[0] for url in urls):
+        raise ValueError("must be URLs separated by blanks")
+    return urls
+
+
+def _public(raw: str) -> str:
+    parts = urlsplit(raw)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be https://HOST, without a query")
+    return raw.rstrip("/")
+
+
 def _tokens(raw: str) -> tuple[ApiToken, ...]:
     tokens = []
     for part in filter(None, (entry.strip() for entry in raw.split(","))):
@@ -183,6 +215,9 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("host", "127.0.0.1", _text, "Address to listen on."),
     Setting("port", "5173", _whole(0, 65_535, ""), "Port to listen on; 0 for any free one."),
     Setting("smtp_url", None, _smtp, "Where emails go: smtp://user:password@host:port?tls=starttls. In the local environment a mailbox of Postroom's own stands in.", True),
+    Setting("email_providers", "", _urls, "Providers of email, most preferred first, separated by blanks: smtp://..., sendgrid://?from=..., resend://?from=..., ses://REGION?from=...; each with phi=yes|no, rate=, burst=, name=, wait=. Instead of POSTROOM_SMTP_URL.", True),
+    Setting("sms_providers", "", _urls, "Providers of SMS in the same way: twilio://?from=+1..., vonage://?from=NAME.", True),
+    Setting("public_url", None, _public, "Where the outside world reaches this service, for callbacks and links, for example https://postroom.example.com."),
     Setting("mail_from", "Postroom <postroom@localhost.localdomain>", _text, "Sender of emails."),
     Setting("mailbox_dir", "var/mail", Path, "Where the local mailbox keeps what it receives."),
     Setting("exports_dir", "var/exports", Path, "Where export files are written."),
@@ -194,14 +229,23 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("delay_normal_seconds", "1", _number(0, 86_400, "seconds"), "Delay of jobs with normal priority."),
     Setting("delay_low_seconds", "5", _number(0, 86_400, "seconds"), "Delay of jobs with low priority."),
     Setting("uncertain", "resend", _choice("resend", "hold"), "When it is unknown whether a message left: resend (at least once) or hold it for a person (at most once)."),
+    Setting("review_own", "no", _yes_no, "Whether somebody may approve a message of their own."),
+    Setting("review_binding", "yes", _yes_no, "Whether an approval ends when recipient or content are changed."),
+    Setting("approval_hours", "168", _number(0, 87_600, "hours"), "How long an approval holds after the moment that the message was to leave; 0 for ever."),
     Setting("shutdown_grace_seconds", "30", _number(0, 3_600, "seconds"), "How long running jobs may go on after SIGTERM."),
     Setting("log_format", "auto", _choice("auto", "console", "json"), "auto: console on a terminal, json elsewhere."),
     Setting("log_level", "info", _choice("debug", "info", "warning", "error"), "Least severe log lines that are written."),
     Setting("api_tokens", "", _tokens, "Bearer tokens of the HTTP API: NAME:ROLE:TOKEN, separated by commas.", True),
     Setting("sentry_dsn", None, _text, "Not used in this release.", True, "SENTRY_DSN"),
-    Setting("sendgrid_api_key", None, _text, "Not used in this release.", True, "SENDGRID_API_KEY"),
-    Setting("twilio_account_sid", None, _text, "Not used in this release.", True, "TWILIO_ACCOUNT_SID"),
-    Setting("twilio_auth_token", None, _text, "Not used in this release.", True, "TWILIO_AUTH_TOKEN"),
+    Setting("sendgrid_api_key", None, _text, "For sendgrid:// without a key of its own.", True, "SENDGRID_API_KEY"),
+    Setting("resend_api_key", None, _text, "For resend:// without a key of its own.", True, "RESEND_API_KEY"),
+    Setting("aws_access_key_id", None, _text, "For ses://.", True, "AWS_ACCESS_KEY_ID"),
+    Setting("aws_secret_access_key", None, _text, "For ses://.", True, "AWS_SECRET_ACCESS_KEY"),
+    Setting("aws_session_token", None, _text, "For ses://, with temporary credentials.", True, "AWS_SESSION_TOKEN"),
+    Setting("twilio_account_sid", None, _text, "For twilio:// without an account of its own.", True, "TWILIO_ACCOUNT_SID"),
+    Setting("twilio_auth_token", None, _text, "For twilio://, and to verify its callbacks.", True, "TWILIO_AUTH_TOKEN"),
+    Setting("vonage_api_key", None, _text, "For vonage:// without a key of its own.", True, "VONAGE_API_KEY"),
+    Setting("vonage_api_secret", None, _text, "For vonage://.", True, "VONAGE_API_SECRET"),
 )
 # fmt: on
 
@@ -317,7 +361,7 @@ def _cross_check(values: Mapping[str, Any]) -> list[str]:
             "POSTROOM_QUEUE_URL must be the same as POSTROOM_DATABASE_URL in this release: a job's record and its "
             "message commit together"
         )
-    if values["environment"] != LOCAL and not values["smtp_url"]:
+    if values["environment"] != LOCAL and not values["smtp_url"] and not values["email_providers"]:
         problems.append(
             f"POSTROOM_SMTP_URL is not set: outside the local environment ({values['environment']}) emails need a "
             "server, for example smtp://user:password@mail.example.com:587?tls=starttls"
@@ -334,9 +378,6 @@ def _warnings(settings: Settings) -> tuple[str, ...]:
     warnings = []
     if not settings.local and not settings.api_tokens:
         warnings.append("POSTROOM_API_TOKENS is empty: every request to the API will be refused")
-    warnings += [
-        f"{setting.name} is set but not used in this release"
-        for setting in TABLE
-        if setting.variable is not None and getattr(settings, setting.field)
-    ]
+    if settings.sentry_dsn:
+        warnings.append("SENTRY_DSN is set but not used in this release")
     return tuple(warnings)

@@ -3,11 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from app_support import Open
 
 from postroom.jobs import EmailJob, JobContext, JobInvalid
 from postroom.kit.clock import to_datetime
-from postroom.messages import StoreLedger, UncertainPolicy
 from postroom.queues.testing import VirtualClock
 from postroom.store import StoreTransaction
 from postroom.wiring import Application
@@ -224,33 +222,25 @@ def context_of(app: Application, job_id: str, clock: VirtualClock, attempt: int 
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("policy", list(UncertainPolicy))
-async def test_attempt_without_an_end_is_unknown(open_app: Open, clock: VirtualClock, policy: UncertainPolicy) -> None:
-    """A worker died while sending: resend says so on record, hold leaves it to a person."""
-    async with open_app() as app:
-        ledger = StoreLedger(app.store, clock, max_attempts=3, uncertain=policy)
-        made = await app.producer.enqueue_job(email())
-        context = context_of(app, made.job_id, clock)
-        assert (await ledger.begin(context, email())).number == 1
+async def test_attempt_without_an_end_is_unknown(app: Application, clock: VirtualClock) -> None:
+    """A worker died in the middle of an attempt: that is on record, and the next one begins."""
+    made = await app.producer.enqueue_job(email())
+    context = context_of(app, made.job_id, clock)
+    assert (await app.ledger.begin(context, email())).number == 1
 
-        again = await ledger.begin(context, email())
+    again = await app.ledger.begin(context, email())
 
-        assert (await attempts(app, made.job_id))[0]["outcome"] == "unknown"
-        assert (again.hold is None) == (policy is UncertainPolicy.RESEND)
-        expected = "processing" if policy is UncertainPolicy.RESEND else "uncertain"
-        assert (await message(app))["status"] == expected
+    assert again.number == 2
+    assert [a["outcome"] for a in await attempts(app, made.job_id)] == ["unknown", None]
+    assert (await message(app))["status"] == "processing"
 
 
-async def test_finished_job_that_comes_again_is_skipped(open_app: Open, clock: VirtualClock) -> None:
+async def test_finished_job_that_comes_again_is_skipped(app: Application, clock: VirtualClock) -> None:
     """A worker died between its record and its acknowledgement: nothing is sent again."""
-    async with open_app() as app:
-        made = await app.producer.enqueue_job(email())
-        async with app.queues.running():
-            await clock.advance(10)
+    made = await app.producer.enqueue_job(email())
+    await clock.advance(10)
 
-        ledger = StoreLedger(app.store, clock, max_attempts=3)
-
-        assert (await ledger.begin(context_of(app, made.job_id, clock, 2), email())).skip == "the job is done already"
+    assert (await app.ledger.begin(context_of(app, made.job_id, clock, 2), email())).skip == "the job is done already"
 
 
 async def test_every_step_is_in_the_audit_trail(app: Application, clock: VirtualClock) -> None:

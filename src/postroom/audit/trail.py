@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from postroom.kit.actor import Actor
 from postroom.store import StoreTransaction
 
 
@@ -14,7 +15,7 @@ def record(
     transaction: StoreTransaction,
     *,
     at_us: int,
-    actor: str,
+    actor: Actor | str,
     action: str,
     object_type: str,
     object_id: str,
@@ -24,7 +25,7 @@ def record(
     transaction.run(
         "append_audit",
         at_us=at_us,
-        actor=actor,
+        actor=actor.name if isinstance(actor, Actor) else actor,
         action=action,
         object_type=object_type,
         object_id=object_id,

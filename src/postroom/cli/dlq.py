@@ -24,7 +24,7 @@ from postroom.cli.screen import (
     table,
 )
 from postroom.kit.clock import to_datetime
-from postroom.messages.ledger import describe
+from postroom.messages.history import describe
 from postroom.queues import Filter, PeekedMessage, Redriven
 from postroom.queues.broker import Browsed
 from postroom.queues.results import peeked

@@ -16,7 +16,7 @@ from postroom.cli.screen import add, plain, screen, state, table
 from postroom.jobs import Enqueued
 from postroom.jobs.states import FINAL, JobState
 from postroom.kit.ids import new_id
-from postroom.messages.ledger import describe
+from postroom.messages.history import describe
 from postroom.wiring import Application
 
 LOOK_SECONDS: Final = 0.1

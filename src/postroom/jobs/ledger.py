@@ -13,6 +13,7 @@ import msgspec
 from postroom.jobs.models import Job, Priority
 from postroom.jobs.outcome import JobContext, Outcome
 from postroom.jobs.policy import Decision
+from postroom.kit.actor import Actor
 from postroom.kit.clock import to_datetime
 from postroom.queues import MessageSendRequest, Queue
 
@@ -67,7 +68,7 @@ class Begun(NamedTuple):
 class Ledger(Protocol):
     """Keeps records of jobs."""
 
-    async def enqueue(self, queue: Queue, entries: Sequence[Entry], actor: str) -> Sequence[Enqueued]:
+    async def enqueue(self, queue: Queue, entries: Sequence[Entry], actor: Actor | str) -> Sequence[Enqueued]:
         """Store the jobs and send their messages, all in one act; known references are answered as duplicates."""
 
     async def begin(self, context: JobContext, job: Job) -> Begun:
@@ -85,7 +86,7 @@ class Ledger(Protocol):
 class NoLedger:
     """Keeps no records: the queue is all there is."""
 
-    async def enqueue(self, queue: Queue, entries: Sequence[Entry], actor: str) -> Sequence[Enqueued]:
+    async def enqueue(self, queue: Queue, entries: Sequence[Entry], actor: Actor | str) -> Sequence[Enqueued]:
         """Send the messages."""
         sent = await queue.send_batch([entry.request() for entry in entries])
         now_us = queue.clock.now_us()

@@ -13,7 +13,8 @@ from postroom.jobs.ledger import Enqueued, Entry, Ledger, NoLedger
 from postroom.jobs.models import EmailJob, Job, Priority, SmsJob, priority_of
 from postroom.jobs.policy import PriorityDelays
 from postroom.jobs.registry import JobRegistry
-from postroom.jobs.validation import check_job, decode_job
+from postroom.jobs.validation import JobInvalid, Problem, check_job, decode_job
+from postroom.kit.actor import Actor
 from postroom.kit.clock import MICROSECOND, Clock, to_us
 from postroom.queues import MessageRejected, Queue
 from postroom.queues.limits import BATCH_COUNT_MAX
@@ -60,6 +61,11 @@ class JobProducer:
             if isinstance(job, bytes | str | Mapping)
             else check_job(job, self.registry, clock=self._clock)
         )
+        kind = self.registry.type_of(checked)
+        if self.registry.is_internal(kind):
+            raise JobInvalid(
+                [Problem("type", f"{kind} is made by the application itself and cannot be enqueued")]
+            )
         priority = priority_of(checked)
         delay = self._delays.seconds(priority)
         send_at_us = None
@@ -68,16 +74,18 @@ class JobProducer:
             send_at_us = to_us(send_at) if delay else None
         reference = getattr(checked, "message_id", None) or getattr(checked, "export_id", None)
         body = self.registry.encode(checked)
-        return Entry(checked, self.registry.type_of(checked), reference, priority, delay, send_at_us, body)
+        return Entry(checked, kind, reference, priority, delay, send_at_us, body)
 
-    async def enqueue_prepared(self, entries: Sequence[Entry], *, actor: str = SYSTEM) -> Sequence[Enqueued]:
+    async def enqueue_prepared(
+        self, entries: Sequence[Entry], *, actor: Actor | str = SYSTEM
+    ) -> Sequence[Enqueued]:
         """Enqueue 1..100 prepared jobs, all or none; the answers are in their order."""
         if not 1 <= len(entries) <= BATCH_COUNT_MAX:
             raise MessageRejected(f"a batch has 1 to {BATCH_COUNT_MAX} jobs, not {len(entries)}")
         return await self._ledger.enqueue(self._queue, entries, actor)
 
     async def enqueue_job(
-        self, job: Job | Mapping[str, Any], *, send_at: datetime | None = None, actor: str = SYSTEM
+        self, job: Job | Mapping[str, Any], *, send_at: datetime | None = None, actor: Actor | str = SYSTEM
     ) -> Enqueued:
         """Enqueue one job, given as its model or as a mapping with wire names.
 
@@ -90,13 +98,13 @@ class JobProducer:
         jobs: Sequence[Job | Mapping[str, Any]],
         *,
         send_at: datetime | None = None,
-        actor: str = SYSTEM,
+        actor: Actor | str = SYSTEM,
     ) -> Sequence[Enqueued]:
         """Enqueue 1..100 jobs, all or none; the answers are in the order of the jobs."""
         return await self.enqueue_prepared([self.prepare(job, send_at=send_at) for job in jobs], actor=actor)
 
     async def enqueue_send_later(
-        self, job: Job | Mapping[str, Any], send_at: datetime, *, actor: str = SYSTEM
+        self, job: Job | Mapping[str, Any], send_at: datetime, *, actor: Actor | str = SYSTEM
     ) -> Enqueued:
         """Enqueue a job for a moment, however far away; a moment in the past means at once.
 

@@ -72,24 +72,42 @@ class JobRegistry:
         self._by_model: dict[type[Job], _Kind] = {}
         self._processors: dict[str, Processor[Any]] = {}
         self._union: Callable[[bytes | str], Any] | None = None
+        self._internal: set[str] = set()
         for model in BUILT_IN:
             self.add(model)
 
     @property
     def types(self) -> tuple[str, ...]:
-        """The names of all job types, sorted."""
+        """The names of the job types that may be enqueued, sorted."""
+        return tuple(sorted(self._kinds.keys() - self._internal))
+
+    @property
+    def all_types(self) -> tuple[str, ...]:
+        """The same with the internal ones."""
         return tuple(sorted(self._kinds))
+
+    def is_internal(self, name: str) -> bool:
+        """Whether jobs of that type are only made by the application itself."""
+        return name in self._internal
 
     @property
     def unprocessed(self) -> tuple[str, ...]:
         """The names of the job types that have no processor yet, sorted."""
         return tuple(sorted(self._kinds.keys() - self._processors.keys()))
 
-    def add(self, model: type[J], processor: Processor[J] | None = None, *, type: str | None = None) -> None:
+    def add(
+        self,
+        model: type[J],
+        processor: Processor[J] | None = None,
+        *,
+        type: str | None = None,
+        internal: bool = False,
+    ) -> None:
         """Register a model under a type name, and its processor where one is given.
 
         `type` may be left out for a tagged model. A model that is known already, such as a built-in one, only
-        gets its processor. Raises RegistryError for a name, model or processor that cannot be accepted.
+        gets its processor. Jobs of an `internal` type cannot be enqueued by a producer's callers. Raises
+        RegistryError for a name, model or processor that cannot be accepted.
         """
         _check_model(model)
         known = self._by_model.get(model)
@@ -105,6 +123,8 @@ class JobRegistry:
             raise RegistryError(f'the job type "{kind.name}" is taken by {place}; choose another name')
         if processor is not None:
             self._attach(kind.name, processor)
+        if internal:
+            self._internal.add(kind.name)
         self._kinds[kind.name] = self._by_model[model] = kind
         self._union = None
 

@@ -1,15 +1,53 @@
-"""Messages to people: their states, their records, and the processors that send them."""
+"""Messages to people: their states, their records, and what sends them."""
 
+from postroom.messages.claims import Claims, UncertainPolicy
+from postroom.messages.drafts import Changes, Draft, MessageInvalid
+from postroom.messages.envelopes import Envelopes, PlainEnvelopes
 from postroom.messages.given_up import record_given_up
+from postroom.messages.job import MessageJob
 from postroom.messages.ledger import StoreLedger
-from postroom.messages.sending import EmailSender, TextSender, UncertainPolicy
+from postroom.messages.outbox import Outbox
+from postroom.messages.records import IllegalMove, MessageMoved, MessageRecord, Records
+from postroom.messages.sending import AttemptFinished, FailedOver, MessageSender
 from postroom.messages.states import MessageState
+from postroom.messages.tracking import Tracking
+from postroom.messages.wishes import NoWishes, Wishes
+from postroom.messages.workflow import (
+    Desk,
+    NoSuchMessage,
+    NotAllowed,
+    Person,
+    ReviewRules,
+    VersionMoved,
+)
 
 __all__ = [
-    "EmailSender",
+    "AttemptFinished",
+    "Changes",
+    "Claims",
+    "Desk",
+    "Draft",
+    "Envelopes",
+    "FailedOver",
+    "IllegalMove",
+    "MessageInvalid",
+    "MessageJob",
+    "MessageMoved",
+    "MessageRecord",
+    "MessageSender",
     "MessageState",
+    "NoSuchMessage",
+    "NoWishes",
+    "NotAllowed",
+    "Outbox",
+    "Person",
+    "PlainEnvelopes",
+    "Records",
+    "ReviewRules",
     "StoreLedger",
-    "TextSender",
+    "Tracking",
     "UncertainPolicy",
+    "VersionMoved",
+    "Wishes",
     "record_given_up",
 ]

@@ -2,7 +2,8 @@
 
 Enqueueing stores the job, its message or export, the audit entry and the queue's message in one transaction.
 An attempt is recorded before anything is done, and its end before the message is settled; so a worker that
-finds an attempt without an end knows that another one died in its middle.
+finds an attempt without an end knows that another one died in its middle. What a dead worker may have sent is
+`claims`' to find out: it has a row for each call to a provider.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,34 +17,32 @@ from postroom.jobs.models import EmailJob, ExportJob, Job, SmsJob, priority_of
 from postroom.jobs.outcome import Done, Failed, JobContext, Outcome, RetryAfter, Uncertain
 from postroom.jobs.policy import DeadLetter, Decision, Retry, Settle
 from postroom.jobs.states import FINAL, JobState, may_move
-from postroom.kit.clock import MICROSECOND, Clock, isoformat, to_datetime, to_us
-from postroom.messages.sending import UncertainPolicy
-from postroom.messages.states import OF_JOB, RESENDABLE
-from postroom.queues import Queue
+from postroom.kit.actor import WORKER, Actor
+from postroom.kit.clock import MICROSECOND, Clock, to_datetime, to_us
+from postroom.messages.history import describe
+from postroom.messages.job import MessageJob
+from postroom.messages.records import Records
+from postroom.messages.states import OF_JOB, REENQUEUEABLE, MessageState, target
+from postroom.queues import MessageRejected, Queue
 from postroom.store import Store, StoreTransaction
 
-EMAIL, SMS, EXPORT = "email_send", "sms_send", "export_generation"
-WORKER = "worker"
-"""The actor of what a worker does."""
+EXPORT = "export_generation"
+SENDING = (EmailJob, SmsJob, MessageJob)
+"""The jobs that send a message."""
+SENDING_TYPES = ("email_send", "sms_send", "message_send")
+DIED = "the worker died in its middle"
 
 
 class StoreLedger:
-    """Keeps the records of jobs and messages."""
+    """Keeps the records of jobs, and of the messages that jobs bring with them."""
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        *,
-        max_attempts: int,
-        uncertain: UncertainPolicy = UncertainPolicy.RESEND,
-    ) -> None:
+    def __init__(self, store: Store, clock: Clock, records: Records, *, max_attempts: int) -> None:
         self._store = store
         self._clock = clock
+        self._records = records
         self._max_attempts = max_attempts
-        self._uncertain = uncertain
 
-    async def enqueue(self, queue: Queue, entries: Sequence[Entry], actor: str) -> Sequence[Enqueued]:
+    async def enqueue(self, queue: Queue, entries: Sequence[Entry], actor: Actor | str) -> Sequence[Enqueued]:
         """All in one transaction; a known messageId or exportId is answered with its first answer."""
         return await self._store.write(lambda transaction: self._enqueue(transaction, queue, entries, actor))
 
@@ -70,7 +69,7 @@ class StoreLedger:
     # Inside the transaction.
 
     def _enqueue(
-        self, transaction: StoreTransaction, queue: Queue, entries: Sequence[Entry], actor: str
+        self, transaction: StoreTransaction, queue: Queue, entries: Sequence[Entry], actor: Actor | str
     ) -> Sequence[Enqueued]:
         now_us = self._clock.now_us()
         answers: list[Enqueued] = []
@@ -98,10 +97,15 @@ class StoreLedger:
             return None
         query = "find_export_state" if isinstance(entry.job, ExportJob) else "find_message_state"
         state = transaction.one(query, id=entry.reference)
-        if state is None or state["status"] in RESENDABLE:
+        if state is None or state["status"] in REENQUEUEABLE:
             return None
         job = transaction.one("find_job", id=state["job_id"])
-        return None if job is None else _first_answer(job)
+        if job is not None:
+            return _first_answer(job)
+        # No job was ever put for it: it belongs to the person who writes it.
+        raise MessageRejected(
+            f"{entry.reference} is the id of a message that is {state['status']}; send that one, or choose another id"
+        )
 
     def _insert(self, transaction: StoreTransaction, entry: Entry, made: Enqueued, now_us: int) -> None:
         # fmt: off
@@ -111,7 +115,31 @@ class StoreLedger:
             send_at_us=entry.send_at_us,
         )
         # fmt: on
-        _insert_subject(transaction, entry.job, made.job_id, made.status, now_us)
+        self._insert_subject(transaction, entry.job, made.job_id, made.status, entry.send_at_us, now_us)
+
+    def _insert_subject(
+        self,
+        transaction: StoreTransaction,
+        job: Job,
+        job_id: str,
+        status: str,
+        send_at_us: int | None,
+        now_us: int,
+    ) -> None:
+        """The record of what the job is about: a message, an export, or nothing."""
+        if isinstance(job, EmailJob | SmsJob):
+            email = isinstance(job, EmailJob)
+            values = {
+                "channel": "email" if email else "sms", "recipient": job.recipient, "content": job.content,
+                "subject": job.subject if isinstance(job, EmailJob) else None, "status": status,
+                "priority": job.priority, "send_at_us": send_at_us, "job_id": job_id, "now_us": now_us,
+            }  # fmt: skip
+            self._records.insert(transaction, job.message_id, values)
+        elif isinstance(job, ExportJob):
+            transaction.run(
+                "insert_export", id=job.export_id, job_id=job_id, user_id=job.user_id, format=job.format,
+                status=status, now_us=now_us,
+            )  # fmt: skip
 
     def _begin(self, transaction: StoreTransaction, context: JobContext, job: Job) -> Begun:
         now_us = self._clock.now_us()
@@ -127,25 +155,38 @@ class StoreLedger:
             return Begun(known["attempts"], hold=known["reason"] or state)
         if not may_move(state, JobState.PROCESSING):
             return Begun(known["attempts"], skip=f"the job is {state} already")
-        number = _next_attempt(transaction, context.job_id)
-        if transaction.all("open_attempts", job_id=context.job_id, number=number) and isinstance(
-            job, EmailJob | SmsJob
-        ):
-            transaction.run(
-                "close_lost_attempts",
-                job_id=context.job_id,
-                now_us=now_us,
-                reason="the worker died in its middle",
-            )
-            if self._uncertain is UncertainPolicy.HOLD:
-                why = "a worker died while sending, so it is unknown whether the message left; held for a person"
-                self._change(
-                    transaction, context, job, JobState.UNCERTAIN, now_us, code="uncertain", reason=why
-                )
-                return Begun(number, hold=why)
+        number = 1 + known["attempts"]
+        if state is JobState.PROCESSING:
+            transaction.run("close_lost_attempts", job_id=context.job_id, now_us=now_us, reason=DIED)
+        if isinstance(job, SENDING):
+            why = self._not_to_be_sent(transaction, context, job, now_us)
+            if why is not None:
+                self._change_job(transaction, context, JobState.DONE, now_us, reason=why)
+                return Begun(number, skip=why)
         transaction.run("begin_attempt", job_id=context.job_id, number=number, now_us=now_us)
-        self._change(transaction, context, job, JobState.PROCESSING, now_us, attempts=number)
+        self._change_job(transaction, context, JobState.PROCESSING, now_us, attempts=number)
+        if isinstance(job, ExportJob):
+            self._change_export(transaction, context, job, JobState.PROCESSING)
         return Begun(number)
+
+    def _not_to_be_sent(
+        self,
+        transaction: StoreTransaction,
+        context: JobContext,
+        job: EmailJob | SmsJob | MessageJob,
+        now_us: int,
+    ) -> str | None:
+        """Why the job's message must not be sent by it; None when it is being sent now."""
+        message = transaction.one("find_message_state", id=job.message_id)
+        if message is None:
+            return "there is no such message"
+        if message["job_id"] != context.job_id:
+            return "another job is in charge of this message"
+        state = MessageState(message["status"])
+        if target("begin", state) is None:
+            return f"the message is {state}"
+        self._records.move(transaction, job.message_id, "begin", actor=WORKER, now_us=now_us)
+        return None
 
     def _adopt(
         self, transaction: StoreTransaction, context: JobContext, job: Job, now_us: int
@@ -155,7 +196,7 @@ class StoreLedger:
         if reference is not None:
             query = "find_export_state" if isinstance(job, ExportJob) else "find_message_state"
             state = transaction.one(query, id=reference)
-            if state is not None and state["status"] not in RESENDABLE:
+            if state is not None and state["status"] not in REENQUEUEABLE:
                 return None
         # fmt: off
         transaction.run(
@@ -164,19 +205,18 @@ class StoreLedger:
             now_us=to_us(context.enqueued_at), send_at_us=None,
         )
         # fmt: on
-        _insert_subject(transaction, job, context.job_id, JobState.QUEUED, now_us)
+        self._insert_subject(transaction, job, context.job_id, JobState.QUEUED, None, now_us)
         return transaction.one("find_job", id=context.job_id)
 
     def _give_up(self, transaction: StoreTransaction, job_id: str, reason: str) -> None:
         job, now_us = transaction.one("find_job", id=job_id), self._clock.now_us()
         if job is None or job["status"] in FINAL:
             return
-        opened = transaction.run(
-            "close_lost_attempts", job_id=job_id, now_us=now_us, reason="the worker died in its middle"
-        )
+        transaction.run("close_lost_attempts", job_id=job_id, now_us=now_us, reason=DIED)
         # A message may have left before its worker died; anything else has just not been done.
-        sending = job["type"] in (EMAIL, SMS) and opened
-        state = JobState.UNCERTAIN if sending else JobState.FAILED
+        sending = job["type"] in SENDING_TYPES and job["reference"] is not None
+        called = sending and transaction.one("open_delivery_of_job", job_id=job_id) is not None
+        state = JobState.UNCERTAIN if called else JobState.FAILED
         # fmt: off
         transaction.run(
             "change_job", id=job_id, status=state, attempts=job["attempts"], now_us=now_us, next_us=None,
@@ -185,10 +225,10 @@ class StoreLedger:
         # fmt: on
         if job["type"] == EXPORT:
             transaction.run("change_export_status", id=job["reference"], job_id=job_id, status=state)
-        elif job["reference"] is not None:
-            transaction.run(
-                "change_message", id=job["reference"], job_id=job_id, status=OF_JOB[state], now_us=now_us,
-                provider=None, provider_id=None,
+        elif sending:
+            self._records.move(
+                transaction, job["reference"], OF_JOB[state], actor=WORKER, now_us=now_us, job_id=job_id,
+                code="given_up", reason=reason,
             )  # fmt: skip
         # fmt: off
         record(transaction, at_us=now_us, actor=WORKER, action=f"job.{state}", object_type="job", object_id=job_id,
@@ -212,10 +252,8 @@ class StoreLedger:
             case Settle():
                 state = JobState.DONE
             case Retry():
-                state, next_us = (
-                    JobState.RETRY_SCHEDULED,
-                    now_us + round(decision.delay_seconds * MICROSECOND),
-                )
+                state = JobState.RETRY_SCHEDULED
+                next_us = now_us + round(decision.delay_seconds * MICROSECOND)
             case DeadLetter():
                 state = JobState.UNCERTAIN if isinstance(outcome, Uncertain) else JobState.FAILED
                 reason = decision.reason
@@ -226,21 +264,44 @@ class StoreLedger:
             "end_attempt", job_id=context.job_id, number=number, now_us=now_us, outcome=_word(outcome),
             provider=outcome.provider, code=code, reason=reason,
         )
-        self._change(
-            transaction, context, job, state, now_us, attempts=number, code=code, reason=reason, next_us=next_us,
-            provider=outcome.provider, provider_id=outcome.provider_id if isinstance(outcome, Done) else None,
-        )
+        self._change_job(transaction, context, state, now_us, attempts=number, code=code, reason=reason, next_us=next_us)
+        if isinstance(job, SENDING):
+            self._follow(transaction, context, job.message_id, state, now_us, code=code, reason=reason,
+                         provider=outcome.provider)
+        elif isinstance(job, ExportJob):
+            self._change_export(transaction, context, job, state)
         record(
             transaction, at_us=now_us, actor=WORKER, action=f"job.{state}", object_type="job",
             object_id=context.job_id, details={"type": context.type, "attempt": number, "code": code},
         )
         # fmt: on
 
-    def _change(
+    def _follow(
         self,
         transaction: StoreTransaction,
         context: JobContext,
-        job: Job,
+        message_id: str,
+        state: JobState,
+        now_us: int,
+        **facts: Any,
+    ) -> None:
+        """Move the message as its job moved, unless its own events have moved it on already."""
+        message = transaction.one("find_message_state", id=message_id)
+        if message is not None and message["status"] == MessageState.PROCESSING:
+            self._records.move(
+                transaction,
+                message_id,
+                OF_JOB[state],
+                actor=WORKER,
+                now_us=now_us,
+                job_id=context.job_id,
+                **facts,
+            )
+
+    def _change_job(
+        self,
+        transaction: StoreTransaction,
+        context: JobContext,
         state: JobState,
         now_us: int,
         *,
@@ -248,71 +309,17 @@ class StoreLedger:
         code: str | None = None,
         reason: str | None = None,
         next_us: int | None = None,
-        provider: str | None = None,
-        provider_id: str | None = None,
     ) -> None:
-        over = state in (JobState.DONE, JobState.FAILED, JobState.UNCERTAIN)
-        # fmt: off
         transaction.run(
             "change_job", id=context.job_id, status=state, attempts=attempts, now_us=now_us, next_us=next_us,
-            finished_us=now_us if over else None, code=code, reason=reason,
-        )
-        if isinstance(job, EmailJob | SmsJob):
-            transaction.run(
-                "change_message", id=job.message_id, job_id=context.job_id, status=OF_JOB[state], now_us=now_us,
-                provider=provider, provider_id=provider_id,
-            )
-        elif isinstance(job, ExportJob) and state is not JobState.DONE:
-            transaction.run("change_export_status", id=job.export_id, job_id=context.job_id, status=state)
-        # fmt: on
-
-
-def describe(transaction: StoreTransaction, job_id: str) -> dict[str, Any]:
-    """A job with its attempts, without its message's recipient and content."""
-    job = transaction.one("find_job", id=job_id)
-    if job is None:
-        return {}
-    attempts = transaction.all("list_attempts", job_id=job_id)
-    return {
-        "type": job["type"],
-        "reference": job["reference"],
-        "priority": job["priority"],
-        "enqueuedAt": isoformat(job["created_us"]),
-        "attempts": [
-            {
-                "number": attempt["number"],
-                "startedAt": isoformat(attempt["started_us"]),
-                "finishedAt": isoformat(attempt["finished_us"]),
-                "outcome": attempt["outcome"],
-                "provider": attempt["provider"],
-                "code": attempt["code"],
-                "reason": attempt["reason"],
-            }
-            for attempt in attempts
-        ],
-    }
-
-
-def _insert_subject(transaction: StoreTransaction, job: Job, job_id: str, status: str, now_us: int) -> None:
-    """The record of what the job is about: a message, an export, or nothing."""
-    if isinstance(job, EmailJob | SmsJob):
-        # fmt: off
-        transaction.run(
-            "insert_message", id=job.message_id, channel="email" if isinstance(job, EmailJob) else "sms",
-            recipient=job.recipient, subject=job.subject if isinstance(job, EmailJob) else None,
-            content=job.content, status=status, job_id=job_id, now_us=now_us,
-        )
-        # fmt: on
-    elif isinstance(job, ExportJob):
-        transaction.run(
-            "insert_export",
-            id=job.export_id, job_id=job_id, user_id=job.user_id, format=job.format, status=status, now_us=now_us,
+            finished_us=now_us if state in FINAL else None, code=code, reason=reason,
         )  # fmt: skip
 
-
-def _next_attempt(transaction: StoreTransaction, job_id: str) -> int:
-    last = transaction.one("last_attempt", job_id=job_id)
-    return 1 + (last["number"] if last is not None else 0)
+    def _change_export(
+        self, transaction: StoreTransaction, context: JobContext, job: ExportJob, state: JobState
+    ) -> None:
+        if state is not JobState.DONE:
+            transaction.run("change_export_status", id=job.export_id, job_id=context.job_id, status=state)
 
 
 def _word(outcome: Outcome) -> str:

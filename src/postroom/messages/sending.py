@@ -1,84 +1,125 @@
-"""The processors of `email_send` and `sms_send`: one attempt each, through a provider.
+"""The processor of every job that sends a message: claim a call, make it, conclude it, and go on if another may help."""
 
-A provider's verdict becomes the job's outcome. A lost reply after the message was handed over is not a
-failure but *unknown*: what follows is the channel's policy, since a blind retry may send it twice.
-"""
+from collections.abc import Callable
 
-from enum import StrEnum
-from typing import assert_never
+import msgspec
 
-from postroom.delivery import Email, Outcome, Provider, Text, Verdict
+from postroom.delivery import LookupFailed, Outcome, Searchable, Sought, Verdict
 from postroom.jobs.models import EmailJob, SmsJob
-from postroom.jobs.outcome import Done, Failed, JobContext, RetryAfter, Uncertain
+from postroom.jobs.outcome import JobContext
 from postroom.jobs.outcome import Outcome as JobOutcome
+from postroom.kit.events import Events
+from postroom.messages.claims import Ask, Claimed, Claims, Nap, Stop
+from postroom.messages.job import MessageJob
+from postroom.messages.tracking import Tracking
+from postroom.store import Store, StoreTransaction
 
 
-class UncertainPolicy(StrEnum):
-    """What to do when nobody knows whether a message left."""
+class AttemptFinished(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider was called."""
 
-    RESEND = "resend"
-    """Send it again with the same Message-ID: at least once, with a possible duplicate on record."""
-    HOLD = "hold"
-    """Leave it in the dead-letter queue for a person: at most once."""
+    message_id: str
+    delivery_id: str
+    channel: str
+    provider: str
+    outcome: str
+    """The verdict."""
+    code: str | None
+    duration_seconds: float
 
 
-class EmailSender:
-    """Sends the email of a job through a provider; `sender` is its From, else the provider's own."""
+class FailedOver(msgspec.Struct, frozen=True, kw_only=True):
+    """A message left by another provider than the preferred one, which had failed; somebody should look at that."""
 
-    def __init__(
-        self,
-        provider: Provider,
-        *,
-        sender: str | None = None,
-        uncertain: UncertainPolicy = UncertainPolicy.RESEND,
-    ) -> None:
-        self._provider = provider
-        self._sender = sender
-        self._uncertain = uncertain
+    message_id: str
+    failed: str
+    code: str | None
+    provider: str
 
-    async def __call__(self, job: EmailJob, context: JobContext) -> JobOutcome:
-        """One attempt; the Message-ID is made from the messageId, so it is the same each time."""
-        email = Email(
-            message_id=job.message_id,
-            recipient=job.recipient,
-            subject=job.subject,
-            content=job.content,
-            sender=self._sender,
+
+class MessageSender:
+    """Sends the message of a job through the providers that may have it."""
+
+    def __init__(self, store: Store, claims: Claims, tracking: Tracking, events: Events) -> None:
+        self._store = store
+        self._claims = claims
+        self._tracking = tracking
+        self._events = events
+
+    async def __call__(self, job: EmailJob | SmsJob | MessageJob, context: JobContext) -> JobOutcome:
+        """One attempt: a call to one provider, and to the next ones where the first certainly sent nothing."""
+        asked: list[str] = []
+        failed: tuple[str, str | None] | None = None
+        while True:
+            step = await self._store.write(
+                lambda transaction: self._claims.claim(
+                    transaction, job.message_id, context, context.clock.now_us(), asked
+                )
+            )
+            match step:
+                case Stop(outcome):
+                    return outcome
+                case Nap(seconds):
+                    await context.clock.sleep(seconds)
+                case Ask():
+                    asked.append(step.delivery_id)
+                    await self._ask(step, context)
+                case Claimed():
+                    outcome_of_call, finished = await self._call(step, context)
+                    if outcome_of_call.verdict is Verdict.ACCEPTED and failed is not None:
+                        self._events.emit(
+                            FailedOver(
+                                message_id=step.record.id,
+                                failed=failed[0],
+                                code=failed[1],
+                                provider=step.route.name,
+                            )
+                        )
+                    if finished is not None:
+                        return finished
+                    failed = step.route.name, outcome_of_call.code or outcome_of_call.verdict
+
+    async def _call(self, step: Claimed, context: JobContext) -> tuple[Outcome, JobOutcome | None]:
+        started_us = context.clock.now_us()
+        outcome = await step.route.provider.send(step.envelope)
+        ended_us = context.clock.now_us()
+        concluded = await self._store.write(
+            lambda transaction: self._claims.conclude(transaction, step, outcome, context, ended_us)
         )
-        return outcome_for(await self._provider.send(email), self._uncertain)
+        if self._events:
+            self._events.emit(
+                AttemptFinished(
+                    message_id=step.record.id, delivery_id=step.delivery_id, channel=step.record.channel,
+                    provider=step.route.name, outcome=outcome.verdict, code=outcome.code or None,
+                    duration_seconds=(ended_us - started_us) / 1_000_000,
+                )
+            )  # fmt: skip
+            if concluded.moved is not None:
+                self._events.emit(concluded.moved)
+        return outcome, concluded.outcome
+
+    async def _ask(self, step: Ask, context: JobContext) -> None:
+        """Ask the provider what became of a call in doubt, and record the answer."""
+        provider = step.route.provider
+        assert isinstance(provider, Searchable)
+        sought = Sought(
+            message_id=step.record.id,
+            attempt_id=step.delivery_id,
+            since_us=step.since_us,
+            envelope=step.envelope,
+            provider_message_id=step.provider_id,
+        )
+        try:
+            found = await provider.find(sought)
+        except LookupFailed:
+            return
+        now_us = context.clock.now_us()
+        if found is None:
+            await self._store.write(_forget(self._claims, step.delivery_id, now_us))
+            return
+        event = msgspec.structs.replace(found, attempt_id=step.delivery_id)
+        await self._store.write(lambda transaction: self._tracking.apply(transaction, event, now_us))
 
 
-class TextSender:
-    """Sends the text message of a job through a provider."""
-
-    def __init__(self, provider: Provider, *, uncertain: UncertainPolicy = UncertainPolicy.RESEND) -> None:
-        self._provider = provider
-        self._uncertain = uncertain
-
-    async def __call__(self, job: SmsJob, context: JobContext) -> JobOutcome:
-        """One attempt."""
-        text = Text(message_id=job.message_id, recipient=job.recipient, content=job.content)
-        return outcome_for(await self._provider.send(text), self._uncertain)
-
-
-def outcome_for(outcome: Outcome, uncertain: UncertainPolicy) -> JobOutcome:
-    """What a provider's outcome means for the job."""
-    code, reason, provider = (
-        outcome.code or outcome.verdict,
-        outcome.detail or outcome.verdict,
-        outcome.provider,
-    )
-    match outcome.verdict:
-        case Verdict.ACCEPTED:
-            return Done(outcome.code or None, provider, outcome.provider_message_id)
-        case Verdict.REJECTED_PERMANENT | Verdict.OPTED_OUT:
-            return Failed(reason, code, provider)
-        case Verdict.REJECTED_TEMPORARY | Verdict.THROTTLED | Verdict.CONFIG_ERROR:
-            # Our own settings can be put right while the message waits.
-            return RetryAfter(outcome.retry_after_seconds, reason, code, provider)
-        case Verdict.UNKNOWN:
-            if uncertain is UncertainPolicy.HOLD:
-                return Uncertain(f"{reason}; unknown whether it left, held for a person", code, provider)
-            return RetryAfter(None, f"{reason}; unknown whether it left", code, provider)
-        case _:
-            assert_never(outcome.verdict)
+def _forget(claims: Claims, delivery_id: str, now_us: int) -> Callable[[StoreTransaction], None]:
+    return lambda transaction: claims.forget(transaction, delivery_id, now_us)

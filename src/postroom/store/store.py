@@ -31,6 +31,8 @@ class StoreTransaction:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self.afterwards: list[Callable[[], None]] = []
+        """What to do once it has committed, in the event loop: announcements."""
 
     def run(self, query: str, **values: Any) -> int:
         """Execute a named query; returns the number of rows it changed."""
@@ -64,7 +66,19 @@ class Store:
 
     async def write(self, function: Callable[[StoreTransaction], T]) -> T:
         """Run a function in one durable transaction; see `Queues.transact` for what it may do."""
-        return await self._queues.transact(lambda connection: function(StoreTransaction(connection)))
+        afterwards: list[Callable[[], None]] = []
+
+        def run(connection: sqlite3.Connection) -> T:
+            transaction = StoreTransaction(connection)
+            result = function(transaction)
+            # Assigned, not added: a group that is rolled back runs its functions again.
+            afterwards[:] = transaction.afterwards
+            return result
+
+        result = await self._queues.transact(run)
+        for act in afterwards:
+            act()
+        return result
 
     async def read(self, function: Callable[[StoreTransaction], T]) -> T:
         """Run a function on the reading connection; several queries in it may see different states."""

@@ -1,1 +1,1 @@
-SELECT status, job_id FROM messages WHERE id = :id
+SELECT status, job_id, channel, version, generation FROM messages WHERE id = :id

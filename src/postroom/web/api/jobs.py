@@ -91,7 +91,7 @@ async def list_jobs(
     count = read_limit(limit)
     values = {
         "status": read_choice("status", status, STATES),
-        "type": read_choice("type", job_type, services.producer.registry.types),
+        "type": read_choice("type", job_type, services.producer.registry.all_types),
         "before": read_cursor(before),
         # One more than asked for tells whether there is a next page.
         "limit": count + 1,

@@ -1,11 +1,12 @@
 """Where the parts are put together: settings in, a working application out. Nothing else composes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
 from postroom import __version__
-from postroom.delivery import Provider, load
+from postroom.delivery import Provider
+from postroom.delivery.routing import Router
 from postroom.exports import ExportGenerator
 from postroom.jobs import (
     CleanupJob,
@@ -19,12 +20,27 @@ from postroom.jobs import (
     SmsJob,
 )
 from postroom.kit.clock import Clock, SystemClock
-from postroom.messages import EmailSender, StoreLedger, TextSender, UncertainPolicy, record_given_up
+from postroom.messages import (
+    Claims,
+    Desk,
+    MessageJob,
+    MessageSender,
+    NoWishes,
+    Outbox,
+    PlainEnvelopes,
+    Records,
+    ReviewRules,
+    StoreLedger,
+    Tracking,
+    UncertainPolicy,
+    record_given_up,
+)
 from postroom.queues import ConsumerOptions, Queues, QueuesConfig, connect
 from postroom.retention import Cleanup
 from postroom.settings import Settings
-from postroom.store import Store, open_store
+from postroom.store import Store, StoreTransaction, open_store
 from postroom.web import Token, WebServices
+from postroom.wiring.providers import make_routes
 from postroom.workers import StatusReader
 
 DEFAULT_QUEUE = "message-delivery"
@@ -52,6 +68,10 @@ class Application(NamedTuple):
     store: Store
     registry: JobRegistry
     producer: JobProducer
+    ledger: StoreLedger
+    desk: Desk
+    tracking: Tracking
+    router: Router
     status: StatusReader
     queue: str
     """The name of the queue that jobs go to."""
@@ -91,8 +111,8 @@ async def open_application(
         )
         await stack.enter_async_context(queues)
         store = await stack.enter_async_context(open_store(queues, settings.database_path, clock))
-        uncertain = UncertainPolicy(settings.uncertain)
-        ledger = StoreLedger(store, clock, max_attempts=settings.max_attempts, uncertain=uncertain)
+        records = Records(_Plain(), lambda transaction, moved: None)
+        ledger = StoreLedger(store, clock, records, max_attempts=settings.max_attempts)
         name = queues.config.producers.get(settings.queue, settings.queue)
         delays = PriorityDelays(
             high=settings.delay_high_seconds,
@@ -100,18 +120,30 @@ async def open_application(
             low=settings.delay_low_seconds,
         )
         producer = JobProducer(queues[name], registry, delays=delays, ledger=ledger)
+        outbox = Outbox(queues[name], registry, delays=delays, max_attempts=settings.max_attempts)
+        if "message_send" not in registry.all_types:
+            registry.add(MessageJob, internal=True)
+        wishes = NoWishes()
+        tracking = Tracking(records, wishes)
+        router = Router(make_routes(settings, clock, smtp_url=smtp_url))
+        desk = Desk(store, records, outbox, clock, rules=_rules(settings))
         if consume:
-            email = await _opened(
-                stack, load(smtp_url or settings.smtp_url or "noop", channel="email", clock=clock)
-            )
-            text = await _opened(stack, load("noop", channel="sms", clock=clock))
-            _add_processors(registry, settings, store, email, text)
+            for route in router.routes:
+                await _opened(stack, route.provider)
+            claims = Claims(
+                records, router, outbox, wishes, PlainEnvelopes(sender=settings.mail_from), tracking,
+                policy=UncertainPolicy(settings.uncertain),
+            )  # fmt: skip
+            sender = MessageSender(store, claims, tracking, queues.events)
+            _add_processors(registry, settings, store, sender)
             policy = RetryPolicy(max_attempts=settings.max_attempts, base_seconds=settings.retry_base_seconds)
             dispatcher = Dispatcher(registry, clock=clock, events=queues.events, policy=policy, ledger=ledger)
             queues.consumer(name)(dispatcher)
         stack.push_async_callback(record_given_up(queues, name, ledger))
-        status = StatusReader(store, queues, clock, _facts(settings, smtp_url))
-        yield Application(settings, clock, queues, store, registry, producer, status, name)
+        status = StatusReader(store, queues, clock, _facts(settings, router))
+        yield Application(
+            settings, clock, queues, store, registry, producer, ledger, desk, tracking, router, status, name
+        )
 
 
 def web_services(app: Application) -> WebServices:
@@ -130,33 +162,55 @@ def web_services(app: Application) -> WebServices:
     )
 
 
-async def _opened(stack: AsyncExitStack, provider: Provider) -> Provider:
+async def _opened(stack: AsyncExitStack, provider: Provider) -> None:
     await provider.open()
     stack.push_async_callback(provider.close)
-    return provider
 
 
-def _add_processors(
-    registry: JobRegistry, settings: Settings, store: Store, email: Provider, text: Provider
-) -> None:
-    uncertain = UncertainPolicy(settings.uncertain)
+def _add_processors(registry: JobRegistry, settings: Settings, store: Store, sender: MessageSender) -> None:
     exports = ExportGenerator(store, settings.exports_dir, keep_seconds=settings.export_keep_hours * 3600)
     cleanup = Cleanup(store, exports=settings.exports_dir, archive=settings.archive_dir)
-    registry.add(EmailJob, EmailSender(email, sender=settings.mail_from, uncertain=uncertain))
-    registry.add(SmsJob, TextSender(text, uncertain=uncertain))
+    registry.add(EmailJob, sender)
+    registry.add(SmsJob, sender)
+    registry.add(MessageJob, sender)
     registry.add(ExportJob, exports)
     registry.add(CleanupJob, cleanup)
 
 
-def _facts(settings: Settings, smtp_url: str | None) -> dict[str, object]:
+def _rules(settings: Settings) -> ReviewRules:
+    return ReviewRules(
+        four_eyes=not settings.review_own,
+        binding=settings.review_binding,
+        approval_seconds=settings.approval_hours * 3600,
+    )
+
+
+class _Plain:
+    def seal_all(
+        self, transaction: StoreTransaction, message_id: str, fields: Mapping[str, str]
+    ) -> dict[str, str]:
+        return dict(fields)
+
+    open_all = seal_all
+
+    def index(self, value: str) -> str:
+        return value
+
+
+def _facts(settings: Settings, router: Router) -> dict[str, object]:
     """What an operator may see of the configuration: no URL, no secret."""
+    providers = {
+        channel: [route.name for route in router.routes if route.channel == channel]
+        for channel in ("email", "sms")
+    }
     return {
         "name": settings.environment,
         "version": __version__,
         "broker": settings.queue_url.partition(":")[0],
         "database": settings.database_path.name,
         "configFile": settings.config.name if settings.config is not None else None,
-        "emailProvider": "smtp" if smtp_url or settings.smtp_url else "noop",
-        "smsProvider": "noop",
+        "emailProvider": providers["email"][0],
+        "smsProvider": providers["sms"][0],
+        "providers": providers,
         "authentication": "loopback only" if settings.local else "bearer token",
     }

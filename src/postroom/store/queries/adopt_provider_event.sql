@@ -1,0 +1,1 @@
+UPDATE provider_events SET delivery_id = :delivery_id WHERE seq = :seq

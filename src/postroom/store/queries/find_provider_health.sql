@@ -1,0 +1,1 @@
+SELECT * FROM provider_health WHERE provider = :provider

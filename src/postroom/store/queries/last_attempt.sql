@@ -1,1 +1,0 @@
-SELECT coalesce(max(number), 0) AS number FROM attempts WHERE job_id = :job_id

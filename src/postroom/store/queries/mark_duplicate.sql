@@ -1,0 +1,1 @@
+UPDATE messages SET possible_duplicate = 1 WHERE id = :id

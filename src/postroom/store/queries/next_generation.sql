@@ -1,0 +1,1 @@
+UPDATE messages SET generation = generation + 1 WHERE id = :id

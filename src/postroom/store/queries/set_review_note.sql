@@ -1,0 +1,1 @@
+UPDATE messages SET review_note = :review_note WHERE id = :id

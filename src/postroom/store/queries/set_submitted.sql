@@ -1,0 +1,1 @@
+UPDATE messages SET submitted_us = :now_us WHERE id = :id
