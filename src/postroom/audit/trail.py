@@ -20,8 +20,12 @@ def record(
     object_type: str,
     object_id: str,
     details: dict[str, Any] | None = None,
+    before_sha256: str | None = None,
+    after_sha256: str | None = None,
 ) -> None:
     """Append an entry; it exists if and only if the transaction commits."""
+    hashes = {"beforeSha256": before_sha256, "afterSha256": after_sha256}
+    details = {**(details or {}), **{name: value for name, value in hashes.items() if value is not None}}
     transaction.run(
         "append_audit",
         at_us=at_us,

@@ -1,12 +1,12 @@
 """Where the parts are put together: settings in, a working application out. Nothing else composes."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
 from postroom import __version__
 from postroom.delivery import Provider
-from postroom.delivery.routing import Router
+from postroom.delivery.routing import Route, Router
 from postroom.exports import ExportGenerator
 from postroom.jobs import (
     CleanupJob,
@@ -68,6 +68,7 @@ class Application(NamedTuple):
     store: Store
     registry: JobRegistry
     producer: JobProducer
+    records: Records
     ledger: StoreLedger
     desk: Desk
     tracking: Tracking
@@ -91,12 +92,13 @@ async def open_application(
     registry: JobRegistry | None = None,
     clock: Clock | None = None,
     smtp_url: str | None = None,
+    routes: Sequence[Route] | None = None,
 ) -> AsyncIterator[Application]:
     """Open everything for the length of a block, and close it in reverse order.
 
     With `consume`, the consumer of jobs is declared (not started: `queues.start` or `queues.run` does that)
-    and its providers are opened. `smtp_url` stands in for the setting. A `registry` with job types of your own
-    gets the processors of the built-in ones.
+    and its providers are opened. `smtp_url` stands in for the setting, `routes` for all settings of providers. A
+    `registry` with job types of your own gets the processors of the built-in ones.
     """
     clock = clock or SystemClock()
     registry = registry or JobRegistry()
@@ -125,7 +127,7 @@ async def open_application(
             registry.add(MessageJob, internal=True)
         wishes = NoWishes()
         tracking = Tracking(records, wishes)
-        router = Router(make_routes(settings, clock, smtp_url=smtp_url))
+        router = Router(make_routes(settings, clock, smtp_url=smtp_url) if routes is None else routes)
         desk = Desk(store, records, outbox, clock, rules=_rules(settings))
         if consume:
             for route in router.routes:
@@ -142,7 +144,7 @@ async def open_application(
         stack.push_async_callback(record_given_up(queues, name, ledger))
         status = StatusReader(store, queues, clock, _facts(settings, router))
         yield Application(
-            settings, clock, queues, store, registry, producer, ledger, desk, tracking, router, status, name
+            settings, clock, queues, store, registry, producer, records, ledger, desk, tracking, router, status, name
         )
 
 
@@ -209,8 +211,8 @@ def _facts(settings: Settings, router: Router) -> dict[str, object]:
         "broker": settings.queue_url.partition(":")[0],
         "database": settings.database_path.name,
         "configFile": settings.config.name if settings.config is not None else None,
-        "emailProvider": providers["email"][0],
-        "smsProvider": providers["sms"][0],
+        "emailProvider": next(iter(providers["email"]), None),
+        "smsProvider": next(iter(providers["sms"]), None),
         "providers": providers,
         "authentication": "loopback only" if settings.local else "bearer token",
     }
