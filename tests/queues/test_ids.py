@@ -47,7 +47,7 @@ def test_child_does_not_go_on_with_its_parents_ids() -> None:
         "from postroom.kit.ids import new_id\n"
         "new_id()\n"
         "child = os.fork()\n"
-        "print(new_id(), flush=True)\n"
+        "os.write(1, (new_id() + '\\n').encode())\n"
         "child and os.waitpid(child, 0)\n"
     )
     made = subprocess.run(

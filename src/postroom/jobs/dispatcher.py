@@ -10,12 +10,22 @@ import asyncio
 from postroom.jobs.events import JobFinished, JobRejected, JobStarted
 from postroom.jobs.ledger import Ledger, NoLedger
 from postroom.jobs.models import Job
-from postroom.jobs.outcome import Done, JobContext, Outcome, RetryAfter, outcome_of, outcome_of_result
+from postroom.jobs.outcome import (
+    Done,
+    JobContext,
+    Outcome,
+    PermanentError,
+    RetryAfter,
+    TemporaryError,
+    outcome_of,
+    outcome_of_result,
+)
 from postroom.jobs.policy import DeadLetter, Decision, Retry, RetryPolicy, Settle
 from postroom.jobs.registry import JobRegistry
 from postroom.jobs.validation import JobInvalid, decode_job
 from postroom.kit.clock import MICROSECOND, Clock
 from postroom.kit.events import Events
+from postroom.kit.tracing import Attributes, NoTracer, Span, Tracer
 from postroom.queues import Message, MessageBatch
 
 RECORD_RETRY_SECONDS = 30
@@ -33,12 +43,14 @@ class Dispatcher:
         events: Events,
         policy: RetryPolicy | None = None,
         ledger: Ledger | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._registry = registry
         self._clock = clock
         self._events = events
         self._policy = policy or RetryPolicy()
         self._ledger: Ledger = ledger or NoLedger()
+        self._tracer: Tracer = tracer or NoTracer()
 
     async def __call__(self, batch: MessageBatch) -> None:
         """Process a batch; returns when all its messages are decided."""
@@ -61,15 +73,29 @@ class Dispatcher:
             queue=queue,
             clock=self._clock,
         )
-        with self._clock.working():
+        with (
+            self._clock.working(),
+            self._tracer.process(queue, message.trace, self._attributes(message, context)) as span,
+        ):
             try:
-                await self._attempt(message, job, context)
+                await self._attempt(message, job, context, span)
             except Exception as error:
                 # The record could not be read or written. The job itself is not to blame.
+                span.fail(type(error).__name__, error)
                 self._announce(context, "retry", reason=f"record: {type(error).__name__}")
                 message.retry(delay_seconds=RECORD_RETRY_SECONDS)
 
-    async def _attempt(self, message: Message, job: Job, context: JobContext) -> None:
+    def _attributes(self, message: Message, context: JobContext) -> Attributes:
+        waited_us = self._clock.now_us() - message.leased.sent_us
+        return {
+            "id": message.id,
+            "type": context.type,
+            "size": len(message.raw),
+            "attempt": context.attempt,
+            "waited_seconds": waited_us / MICROSECOND,
+        }
+
+    async def _attempt(self, message: Message, job: Job, context: JobContext, span: Span) -> None:
         begun = await self._ledger.begin(context, job)
         if begun.skip is not None:
             self._announce(context, "skipped", reason=begun.skip)
@@ -82,20 +108,27 @@ class Dispatcher:
         started_us = self._clock.now_us()
         if self._events:
             self._events.emit(_started(context))
-        outcome = await self._run(job, context)
+        outcome = await self._run(job, context, span)
         decision = self._policy.decide(outcome, context.attempt)
         await self._ledger.end(context, job, begun.number, outcome, decision)
         await self._settle(message, decision, context)
+        if isinstance(outcome, Done):
+            span.note({"outcome": "done"})
+        else:
+            span.note({"outcome": type(outcome).__name__.lower(), "code": outcome.code or ""})
         if self._events:
             self._finished(context, outcome, decision, (self._clock.now_us() - started_us) / MICROSECOND)
 
-    async def _run(self, job: Job, context: JobContext) -> Outcome:
+    async def _run(self, job: Job, context: JobContext, span: Span) -> Outcome:
         processor = self._registry.processor_of(context.type)
         try:
             if processor is None:
                 return RetryAfter(None, "no processor for this type of job runs here")
             return outcome_of_result(await processor(job, context))
         except Exception as error:
+            if not isinstance(error, TemporaryError | PermanentError):
+                # A bug, or something that nobody foresaw.
+                span.fail(type(error).__name__, error)
             return outcome_of(error)
 
     async def _settle(self, message: Message, decision: Decision, context: JobContext) -> None:

@@ -31,10 +31,10 @@ class Entry(NamedTuple):
     """When the sender wants it, if that lies in the future."""
     body: bytes
 
-    def request(self) -> MessageSendRequest:
-        """The message in the queue."""
+    def request(self, trace: Mapping[str, str] | None = None) -> MessageSendRequest:
+        """The message in the queue; `trace` continues the trace of who enqueues it."""
         return MessageSendRequest(
-            msgspec.Raw(self.body), delay_seconds=self.delay_seconds, priority=self.priority
+            msgspec.Raw(self.body), delay_seconds=self.delay_seconds, priority=self.priority, trace=trace
         )
 
 

@@ -16,6 +16,7 @@ from postroom.jobs.registry import JobRegistry
 from postroom.jobs.validation import JobInvalid, Problem, check_job, decode_job
 from postroom.kit.actor import Actor
 from postroom.kit.clock import MICROSECOND, Clock, to_us
+from postroom.kit.tracing import NoTracer, Tracer
 from postroom.queues import MessageRejected, Queue
 from postroom.queues.limits import BATCH_COUNT_MAX
 
@@ -38,8 +39,10 @@ class JobProducer:
         *,
         delays: PriorityDelays | None = None,
         ledger: Ledger | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.registry = registry
+        self._tracer: Tracer = tracer or NoTracer()
         self._queue = queue
         self._delays = delays or PriorityDelays()
         self._ledger: Ledger = ledger or NoLedger()
@@ -82,7 +85,11 @@ class JobProducer:
         """Enqueue 1..100 prepared jobs, all or none; the answers are in their order."""
         if not 1 <= len(entries) <= BATCH_COUNT_MAX:
             raise MessageRejected(f"a batch has 1 to {BATCH_COUNT_MAX} jobs, not {len(entries)}")
-        return await self._ledger.enqueue(self._queue, entries, actor)
+        attributes = {"count": len(entries), "size": sum(len(entry.body) for entry in entries)}
+        with self._tracer.publish(self._queue.name, attributes) as span:
+            enqueued = await self._ledger.enqueue(self._queue, entries, actor)
+            span.note({"id": enqueued[0].job_id, "type": entries[0].type})
+            return enqueued
 
     async def enqueue_job(
         self, job: Job | Mapping[str, Any], *, send_at: datetime | None = None, actor: Actor | str = SYSTEM

@@ -79,7 +79,7 @@ class StoreLedger:
             known = given.get(mark) if mark is not None else None
             found = _repeated(known) if known is not None else self._known(transaction, entry)
             if found is None:
-                (sent,) = queue.enlist([entry.request()], transaction=transaction.connection)
+                (sent,) = queue.enlist([entry.request(transaction.trace)], transaction=transaction.connection)
                 found = answer(sent.id, entry, queue.name, now_us)
                 self._insert(transaction, entry, found, now_us)
                 # fmt: off

@@ -49,7 +49,10 @@ class Outbox:
             delay_seconds = max(0.0, (send_at_us - now_us) / MICROSECOND)
         job = MessageJob(message_id=message_id, priority=priority)
         request = MessageSendRequest(
-            msgspec.Raw(self._registry.encode(job)), delay_seconds=delay_seconds, priority=priority
+            msgspec.Raw(self._registry.encode(job)),
+            delay_seconds=delay_seconds,
+            priority=priority,
+            trace=transaction.trace,
         )
         (sent,) = self._queue.enlist([request], transaction=transaction.connection)
         transaction.run(

@@ -81,7 +81,13 @@ class MessageSender:
 
     async def _call(self, step: Claimed, context: JobContext) -> tuple[Outcome, JobOutcome | None]:
         started_us = context.clock.now_us()
-        outcome = await step.route.provider.send(step.envelope)
+        attributes = {
+            "provider": step.route.name, "channel": step.record.channel, "message_id": step.record.id,
+            "delivery_id": step.delivery_id,
+        }  # fmt: skip
+        with self._store.tracer.call("send", attributes) as span:
+            outcome = await step.route.provider.send(step.envelope)
+            span.note({"outcome": outcome.verdict, "code": outcome.code})
         ended_us = context.clock.now_us()
         concluded = await self._store.write(
             lambda transaction: self._claims.conclude(transaction, step, outcome, context, ended_us)

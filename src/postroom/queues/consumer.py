@@ -199,7 +199,9 @@ class Consumer(Service):
             if late is not None:
                 await self._settle(late)
         self._suspects.update(one.id for one in messages if one.lost and self._suspicious(one))
-        suspect = next((one for one in messages if one.id in self._suspects), None) if self._suspects else None
+        suspect = (
+            next((one for one in messages if one.id in self._suspects), None) if self._suspects else None
+        )
         if suspect is not None:
             await self._hand_over_alone(suspect, messages)
             return

@@ -50,6 +50,8 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     """Postroom's own metadata of a message, kept beside the body."""
 
     dead: DeadLettered | None = None
+    trace: Mapping[str, str] | None = None
+    """Headers that continue the sender's trace."""
 
 
 _read_metadata = msgspec.json.Decoder(Metadata).decode
@@ -128,6 +130,11 @@ class Message:
     def dead_lettered(self) -> DeadLettered | None:
         """Why and whence it came here, when this is a dead-letter queue."""
         return read_metadata(self.leased.meta).dead
+
+    @property
+    def trace(self) -> Mapping[str, str]:
+        """The headers that its sender gave to continue a trace (`traceparent`, `sentry-trace`); may be empty."""
+        return read_metadata(self.leased.meta).trace or {}
 
     @property
     def decision(self) -> Decision:

@@ -12,6 +12,7 @@ from postroom.queues import limits
 from postroom.queues.broker import PRIORITIES, Capabilities, Outgoing
 from postroom.queues.content import encode
 from postroom.queues.errors import ConfigurationError, MessageRejected, MessageTooLarge, UnsupportedCapability
+from postroom.queues.message import Metadata, write_metadata
 from postroom.queues.options import check_range
 
 
@@ -25,6 +26,8 @@ class MessageSendRequest(Discreet, frozen=True):
     delay_seconds: float | None = None
     priority: str = "normal"
     deduplication_id: str | None = None
+    trace: Mapping[str, str] | None = None
+    """Headers that continue a trace (`traceparent`, `sentry-trace`, ...): kept beside the body, `Message.trace`."""
 
 
 class Preparation:
@@ -41,6 +44,7 @@ class Preparation:
         delay_seconds: float | None,
         priority: str,
         deduplication_id: str | None,
+        trace: Mapping[str, str] | None = None,
     ) -> Outgoing:
         """One message; raises MessageRejected or ConfigurationError."""
         data = encode(body, content_type)
@@ -60,8 +64,9 @@ class Preparation:
             )
         if deduplication_id is not None:
             self._check_deduplication(deduplication_id)
+        meta = write_metadata(Metadata(trace=dict(trace))) if trace else None
         return Outgoing(
-            new_id(), data, content_type, level, delay_us, deduplication_id, self._clock.now_us(), None
+            new_id(), data, content_type, level, delay_us, deduplication_id, self._clock.now_us(), meta
         )
 
     def many(
@@ -106,6 +111,7 @@ class Preparation:
                 request.delay_seconds,
                 request.priority,
                 request.deduplication_id,
+                request.trace,
             )
         except (MessageRejected, ConfigurationError) as error:
             error.args = (f"message {index} of the batch: {error.args[0]}", *error.args[1:])

@@ -136,7 +136,8 @@ def _bury(
 
 
 def _epitaph(message: Message, reason: str, queue: str, now_us: int) -> bytes:
-    before = read_metadata(message.leased.meta).dead
+    known = read_metadata(message.leased.meta)
+    before = known.dead
     earlier: tuple[DeadLettered, ...] = ()
     if before is not None:
         former = DeadLettered(
@@ -151,4 +152,4 @@ def _epitaph(message: Message, reason: str, queue: str, now_us: int) -> bytes:
     dead = DeadLettered(
         queue=queue, reason=reason, attempts=message.attempts, at_us=now_us, details=details, earlier=earlier
     )
-    return write_metadata(Metadata(dead=dead))
+    return write_metadata(Metadata(dead=dead, trace=known.trace))

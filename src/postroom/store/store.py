@@ -7,7 +7,7 @@ their own in a thread of their own. The SQL is in `queries/`, named by verb.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from postroom.kit.clock import Clock
 from postroom.kit.queries import load
 from postroom.kit.sqlite import connect_reader
+from postroom.kit.tracing import NoTracer, Tracer
 from postroom.queues import BrokerUnavailable, Queues
 from postroom.store.migrations import migrate
 
@@ -33,6 +34,8 @@ class StoreTransaction:
         self.connection = connection
         self.afterwards: list[Callable[[], None]] = []
         """What to do once it has committed, in the event loop: announcements."""
+        self.trace: Mapping[str, str] = {}
+        """What continues the trace of who asked for it; goes with the messages that it sends."""
 
     def run(self, query: str, **values: Any) -> int:
         """Execute a named query; returns the number of rows it changed."""
@@ -57,9 +60,10 @@ class StoreTransaction:
 class Store:
     """The application's database; made by `open_store`."""
 
-    def __init__(self, queues: Queues, path: Path, clock: Clock) -> None:
+    def __init__(self, queues: Queues, path: Path, clock: Clock, tracer: Tracer) -> None:
         self.path = path
         self.clock = clock
+        self.tracer = tracer
         self._queues = queues
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
         self._reader = connect_reader(path)
@@ -67,9 +71,12 @@ class Store:
     async def write(self, function: Callable[[StoreTransaction], T]) -> T:
         """Run a function in one durable transaction; see `Queues.transact` for what it may do."""
         afterwards: list[Callable[[], None]] = []
+        # Asked here: the writer's thread knows nothing of the caller's context.
+        trace = self.tracer.headers()
 
         def run(connection: sqlite3.Connection) -> T:
             transaction = StoreTransaction(connection)
+            transaction.trace = trace
             result = function(transaction)
             # Assigned, not added: a group that is rolled back runs its functions again.
             afterwards[:] = transaction.afterwards
@@ -85,7 +92,9 @@ class Store:
         with self.clock.working():
             loop = asyncio.get_running_loop()
             try:
-                return await loop.run_in_executor(self._reading, lambda: function(StoreTransaction(self._reader)))
+                return await loop.run_in_executor(
+                    self._reading, lambda: function(StoreTransaction(self._reader))
+                )
             except sqlite3.OperationalError as error:
                 raise BrokerUnavailable(f"{self.path.name} cannot be read: {error}") from error
 
@@ -96,10 +105,12 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(queues: Queues, path: Path, clock: Clock) -> AsyncIterator[Store]:
+async def open_store(
+    queues: Queues, path: Path, clock: Clock, *, tracer: Tracer | None = None
+) -> AsyncIterator[Store]:
     """The application's tables in the queue's file, brought up to date."""
     await queues.transact(migrate)
-    store = Store(queues, path, clock)
+    store = Store(queues, path, clock, tracer or NoTracer())
     try:
         yield store
     finally:

@@ -25,6 +25,7 @@ from postroom.web.envelope import Envelope, request_id
 from postroom.web.events import RequestDenied, RequestFailed
 from postroom.web.health import OPEN_PATHS, health, ready
 from postroom.web.openapi.document import openapi_config
+from postroom.web.people import refusal_of
 from postroom.web.problems import MEDIA_TYPE, UNAVAILABLE, Refusal, encode, problem_of
 from postroom.web.services import WebServices
 
@@ -66,7 +67,7 @@ class App:
         except Disconnected:
             return
         except Exception as error:
-            refusal = problem_of(error)
+            refusal = refusal_of(error) or problem_of(error)
             self._announce(refusal, error, id_, scope["method"])
             if not envelope.started:
                 await refuse(envelope, refusal, id_)
@@ -133,7 +134,7 @@ def place_of(error: BaseException) -> str:
 def _litestar(services: WebServices) -> Litestar:
     return Litestar(
         [
-            enqueue.enqueue_job, enqueue.enqueue_batch, jobs.list_jobs, jobs.get_job, messages.get_message,
+            enqueue.enqueue_job, enqueue.enqueue_batch, jobs.list_jobs, jobs.get_job, *messages.HANDLERS,
             exports.get_export, queues.list_queues, queues.get_queue, queues.pause_queue, queues.resume_queue,
             queues.peek_queue, redrive.redrive_queue, status.queue_status, sending.enqueue_test, sending.enqueue_one,
             health, ready,

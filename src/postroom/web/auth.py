@@ -18,9 +18,10 @@ from typing import Any, Final, NamedTuple, Protocol
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
+from postroom.kit.actor import Actor
 from postroom.web.asgi import Scope
 from postroom.web.problems import FORBIDDEN, UNAUTHENTICATED, Refusal
-from postroom.web.services import OPERATOR, Token, WebServices
+from postroom.web.services import OPERATOR, PRODUCER, Token, WebServices
 
 LOCAL_HOSTS: Final = re.compile(rb"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
 _BEARER: Final = re.compile(rb"bearer +([!-~]{1,1024})", re.IGNORECASE)
@@ -31,12 +32,29 @@ READ: Final = PROXY_HEADERS | {
 """Headers that anybody here looks at."""
 
 
+PERMISSIONS: Final = {
+    PRODUCER: frozenset({"look_up"}),
+    OPERATOR: frozenset({"draft", "submit", "review", "send_directly", "read_bodies", "look_up"}),
+}
+
+
 class Identity(NamedTuple):
     """Who asks."""
 
     name: str
     """The actor in the audit trail."""
     role: str
+    address: str | None = None
+    """Where the request came from."""
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """What the role allows."""
+        return PERMISSIONS.get(self.role, frozenset())
+
+    def actor(self, request_id: str | None = None) -> Actor:
+        """As the audit trail names it."""
+        return Actor(self.name, self.role, self.address, request_id)
 
 
 LOCAL_DEVELOPER: Final = Identity("local-developer", OPERATOR)

@@ -1,14 +1,18 @@
 """What the HTTP API is given: open parts of an application that somebody else opened and will close."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from postroom.jobs import JobProducer
 from postroom.kit.clock import Clock
+from postroom.messages import Desk, Draft, Records
 from postroom.queues import Queues
-from postroom.store import Store
+from postroom.store import Store, StoreTransaction
+
+Filling: TypeAlias = Callable[[StoreTransaction, dict[str, Any]], dict[str, Any]]
+"""Completes the columns of a new message, inside the transaction that inserts it."""
 
 PRODUCER: Final = "producer"
 """May enqueue and look up."""
@@ -51,5 +55,10 @@ class WebServices(msgspec.Struct, frozen=True, kw_only=True):
     """The name of the queue that jobs go to."""
     dead_letter_queue: str | None
     """Where jobs go that failed for good."""
+    desk: Desk
+    """Where people act on messages."""
+    records: Records
+    fill: Callable[[Draft], Filling]
+    """What completes a draft from its template."""
     status: Callable[[], Awaitable[msgspec.Struct]]
     """Reads the answer of `/debug/queue-status`."""

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from postroom import __version__
 from postroom.delivery import Provider
@@ -144,7 +144,19 @@ async def open_application(
         stack.push_async_callback(record_given_up(queues, name, ledger))
         status = StatusReader(store, queues, clock, _facts(settings, router))
         yield Application(
-            settings, clock, queues, store, registry, producer, records, ledger, desk, tracking, router, status, name
+            settings,
+            clock,
+            queues,
+            store,
+            registry,
+            producer,
+            records,
+            ledger,
+            desk,
+            tracking,
+            router,
+            status,
+            name,
         )
 
 
@@ -158,10 +170,17 @@ def web_services(app: Application) -> WebServices:
         store=app.store,
         clock=app.clock,
         producer=app.producer,
+        desk=app.desk,
+        records=app.records,
+        fill=lambda draft: _unfilled,
         queue=app.queue,
         dead_letter_queue=app.dead_letter_queue,
         status=app.status.read,
     )
+
+
+def _unfilled(transaction: StoreTransaction, row: dict[str, Any]) -> dict[str, Any]:
+    return row
 
 
 async def _opened(stack: AsyncExitStack, provider: Provider) -> None:

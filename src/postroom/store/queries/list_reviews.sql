@@ -1,0 +1,1 @@
+SELECT * FROM messages WHERE status = 'pending_review' ORDER BY submitted_us LIMIT :limit
