@@ -4,10 +4,11 @@ Only this module reads the environment. Each setting is one row of `TABLE` with 
 environment wins over the `.env` file, and that over the default. `postroom check` lists values and origins.
 """
 
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -17,8 +18,15 @@ from postroom.queues import wrangler
 PREFIX: Final = "POSTROOM_"
 LOCAL: Final = "local"
 TOKEN_CHARS_MIN: Final = 32
-ROLES: Final = ("producer", "operator")
-"""`producer` may enqueue and look up; `operator` may do everything."""
+ROLES: Final = ("producer", "operator", "staff", "reviewer", "doctor", "admin", "auditor")
+"""Those of `accounts/roles.py`; a test compares them."""
+
+
+RATE_SECONDS_MAX: Final = 86_400
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+Rate: TypeAlias = tuple[int, int]
+"""So many in so many seconds."""
 
 
 class SettingsInvalid(ValueError):
@@ -89,6 +97,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str
     log_level: str
     api_tokens: tuple[ApiToken, ...]
+    jwt_issuer: str | None
+    jwt_audience: str | None
+    jwt_jwks_url: str | None
+    jwt_header: str
+    jwt_roles_claim: str
+    jwt_default_role: str | None
+    trusted_proxies: tuple[Network, ...]
+    cors_origins: tuple[str, ...]
+    rate_enqueue: Rate | None
+    rate_sign_in: Rate | None
+    rate_webhook: Rate | None
+    rate_other: Rate | None
     sentry_dsn: str | None
     sendgrid_api_key: str | None
     resend_api_key: str | None
@@ -189,6 +209,43 @@ def _public(raw: str) -> str:
     return raw.rstrip("/")
 
 
+def _header(raw: str) -> str:
+    if not raw.isascii() or not raw.replace("-", "").isalnum():
+        raise ValueError("must be the name of a header")
+    return raw.lower()
+
+
+def _networks(raw: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part) for part in raw.split())
+    except ValueError:
+        raise ValueError("must be networks such as 10.0.0.0/8, separated by blanks") from None
+
+
+def _origins(raw: str) -> tuple[str, ...]:
+    origins = tuple(raw.split())
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or "*" in origin:
+            raise ValueError("must be origins such as https://app.example.com, separated by blanks")
+    return origins
+
+
+def _rate(raw: str) -> Rate | None:
+    if raw == "off":
+        return None
+    count, _, seconds = raw.partition("/")
+    if (
+        not (count.isdigit() and seconds.isdigit())
+        or not int(count)
+        or not 1 <= int(seconds) <= RATE_SECONDS_MAX
+    ):
+        raise ValueError(
+            f"must be COUNT/SECONDS, for example 10/60, with up to {RATE_SECONDS_MAX:,} seconds; or off"
+        )
+    return int(count), int(seconds)
+
+
 def _tokens(raw: str) -> tuple[ApiToken, ...]:
     tokens = []
     for part in filter(None, (entry.strip() for entry in raw.split(","))):
@@ -196,7 +253,7 @@ def _tokens(raw: str) -> tuple[ApiToken, ...]:
         role, _, secret = rest.partition(":")
         if not name or role not in ROLES or len(secret) < TOKEN_CHARS_MIN:
             raise ValueError(
-                f"must be NAME:ROLE:TOKEN, separated by commas; ROLE is {' or '.join(ROLES)}, TOKEN has at least "
+                f"must be NAME:ROLE:TOKEN, separated by commas; ROLE is one of {', '.join(ROLES)}, TOKEN has at least "
                 f"{TOKEN_CHARS_MIN} characters (for example from `openssl rand -hex 32`)"
             )
         tokens.append(ApiToken(name, role, secret))
@@ -236,6 +293,18 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("log_format", "auto", _choice("auto", "console", "json"), "auto: console on a terminal, json elsewhere."),
     Setting("log_level", "info", _choice("debug", "info", "warning", "error"), "Least severe log lines that are written."),
     Setting("api_tokens", "", _tokens, "Bearer tokens of the HTTP API: NAME:ROLE:TOKEN, separated by commas.", True),
+    Setting("jwt_issuer", None, _text, "Whose signed tokens are accepted too: the `iss` of a JWT, for example https://TEAM.cloudflareaccess.com."),
+    Setting("jwt_audience", None, _text, "The `aud` that such a token must have."),
+    Setting("jwt_jwks_url", None, _public, "Where the issuer publishes its keys, for example https://TEAM.cloudflareaccess.com/cdn-cgi/access/certs."),
+    Setting("jwt_header", "authorization", _header, "The header that has the token; for Cloudflare Access cf-access-jwt-assertion."),
+    Setting("jwt_roles_claim", "roles", _text, "The claim that has the roles of who has no account here."),
+    Setting("jwt_default_role", None, _choice(*ROLES), "The role of who has none in that claim; unset, they are not let in."),
+    Setting("trusted_proxies", "", _networks, "Networks of proxies whose X-Forwarded-For is believed: 10.0.0.0/8 192.168.1.1/32."),
+    Setting("cors_origins", "", _origins, "Origins whose pages may call the API, exactly as browsers send them; by default none."),
+    Setting("rate_enqueue", "60000/60", _rate, "Requests to enqueue, by identity: COUNT/SECONDS or off. Not for loopback in the local environment."),
+    Setting("rate_sign_in", "10/60", _rate, "Attempts to sign in, by address and by name."),
+    Setting("rate_webhook", "6000/60", _rate, "Callbacks, by address."),
+    Setting("rate_other", "6000/60", _rate, "All other requests, by identity."),
     Setting("sentry_dsn", None, _text, "Not used in this release.", True, "SENTRY_DSN"),
     Setting("sendgrid_api_key", None, _text, "For sendgrid:// without a key of its own.", True, "SENDGRID_API_KEY"),
     Setting("resend_api_key", None, _text, "For resend:// without a key of its own.", True, "RESEND_API_KEY"),
@@ -366,6 +435,11 @@ def _cross_check(values: Mapping[str, Any]) -> list[str]:
             f"POSTROOM_SMTP_URL is not set: outside the local environment ({values['environment']}) emails need a "
             "server, for example smtp://user:password@mail.example.com:587?tls=starttls"
         )
+    jwt = [values[name] for name in ("jwt_issuer", "jwt_audience", "jwt_jwks_url")]
+    if any(jwt) and not all(jwt):
+        problems.append(
+            "POSTROOM_JWT_ISSUER, _AUDIENCE and _JWKS_URL belong together: set all three, or none"
+        )
     if values["environment"] == LOCAL and values["host"] not in ("127.0.0.1", "::1", "localhost"):
         problems.append(
             f"POSTROOM_HOST is {values['host']!r}: the local environment needs no tokens, so it listens on loopback "
@@ -377,7 +451,9 @@ def _cross_check(values: Mapping[str, Any]) -> list[str]:
 def _warnings(settings: Settings) -> tuple[str, ...]:
     warnings = []
     if not settings.local and not settings.api_tokens:
-        warnings.append("POSTROOM_API_TOKENS is empty: every request to the API will be refused")
+        warnings.append(
+            "POSTROOM_API_TOKENS is empty: only who has an account gets in; make one with `postroom user create`"
+        )
     if settings.sentry_dsn:
         warnings.append("SENTRY_DSN is set but not used in this release")
     return tuple(warnings)

@@ -101,9 +101,7 @@ async def test_send_at_of_null_or_the_past_means_at_once(api: Api, send_at: str 
     assert (body["status"], body["scheduledFor"]) == ("queued", None)
 
 
-@pytest.mark.parametrize(
-    "send_at", ["2026-01-31T08:00:00", "2026-01-31", "soon", 1_800_000_000, {}], ids=str
-)
+@pytest.mark.parametrize("send_at", ["2026-01-31T08:00:00", "2026-01-31", "soon", 1_800_000_000, {}], ids=str)
 async def test_send_at_without_a_zone_or_sense_is_refused(api: Api, send_at: object) -> None:
     """It is listed together with what else is wrong."""
     response = await api.post(THIN, an_email(sendAt=send_at, subject=""))
@@ -124,7 +122,9 @@ async def test_actor_is_in_the_audit_trail(api: Api) -> None:
     job_id = (await api.post(THIN, CURL_BODY)).json()["jobId"]
 
     rows = await api.app.store.read(
-        lambda t: t.all("export_audit", after=0, last=99, from_us=0, until_us=1 << 62, actor=None, action=None, limit=9)
+        lambda t: t.all(
+            "export_audit", after=0, last=99, from_us=0, until_us=1 << 62, actor=None, action=None, limit=9
+        )
     )
 
     assert [(row["actor"], row["action"], row["object_id"]) for row in rows] == [
@@ -132,7 +132,9 @@ async def test_actor_is_in_the_audit_trail(api: Api) -> None:
     ]
 
 
-batches = pytest.mark.parametrize("path", ["/api/enqueue-batch", "/api/enqueue-batch/"], ids=["thin", "litestar"])
+batches = pytest.mark.parametrize(
+    "path", ["/api/enqueue-batch", "/api/enqueue-batch/"], ids=["thin", "litestar"]
+)
 
 
 @batches

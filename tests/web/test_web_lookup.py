@@ -118,7 +118,9 @@ async def test_parameter_that_means_nothing_is_refused(api: Api, query: str, fie
     ],
     ids=["email", "sms"],
 )
-async def test_message_shows_its_status_and_a_masked_recipient(api: Api, job: dict[str, Any], masked: str) -> None:
+async def test_message_shows_its_status_and_a_masked_recipient(
+    api: Api, job: dict[str, Any], masked: str
+) -> None:
     """Enough to recognise it, not enough to know it."""
     job_id = (await api.post(THIN, job)).json()["jobId"]
 

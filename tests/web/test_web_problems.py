@@ -45,11 +45,21 @@ WRONG: dict[str, tuple[object, int, set[str]]] = {
     "injection": (an_email(subject=f"{CANARY}\r\nBcc: {CANARY}@example.com"), 422, {"subject"}),
     "long-id": (an_email(messageId=CANARY * 99), 422, {"messageId"}),
     "long-content": (an_email(content=CANARY * 15_000), 422, {"content"}),
-    "phone": ({"type": "sms_send", "messageId": "m", "recipient": CANARY, "content": CANARY}, 422, {"recipient"}),
+    "phone": (
+        {"type": "sms_send", "messageId": "m", "recipient": CANARY, "content": CANARY},
+        422,
+        {"recipient"},
+    ),
     "date": ({"type": "cleanup", "target": "temp_files", "olderThan": CANARY}, 422, {"olderThan"}),
     "future": ({"type": "cleanup", "target": "temp_files", "olderThan": "2099-01-01"}, 422, {"olderThan"}),
     "filters-too-large": (
-        {"type": "export_generation", "exportId": "e", "userId": "u", "format": "csv", "filters": {"a": CANARY * 20_000}},
+        {
+            "type": "export_generation",
+            "exportId": "e",
+            "userId": "u",
+            "format": "csv",
+            "filters": {"a": CANARY * 20_000},
+        },
         413,
         {"$"},
     ),
@@ -137,7 +147,9 @@ async def test_too_many_requests_at_once_are_told_to_come_again(
     assert (response.status_code, response.headers["retry-after"]) == (503, "1")
 
 
-@pytest.mark.parametrize("path", ["/", "/nope", f"/api/messages/{CANARY}/x", "/schema/nope", "/api/jobs/nope"])
+@pytest.mark.parametrize(
+    "path", ["/", "/nope", f"/api/messages/{CANARY}/x", "/schema/nope", "/api/jobs/nope"]
+)
 async def test_unknown_path_is_a_problem_without_the_path(api: Api, path: str) -> None:
     """404, and what was asked for is not repeated."""
     response = await api.get(path)

@@ -17,7 +17,12 @@ async def bury(api: Api, clock: VirtualClock, count: int) -> list[str]:
     """Let so many jobs fail for good; their ids."""
     ids = []
     for index in range(count):
-        sms = {"type": "sms_send", "messageId": f"s-{index}", "recipient": "+14155552671", "content": "test-failure"}
+        sms = {
+            "type": "sms_send",
+            "messageId": f"s-{index}",
+            "recipient": "+14155552671",
+            "content": "test-failure",
+        }
         ids.append((await api.post(THIN, sms)).json()["jobId"])
     async with api.app.queues.running():
         await clock.advance(3600)
@@ -28,9 +33,19 @@ async def audited(api: Api) -> list[tuple[str, str, str]]:
     """Entries of the audit trail about queues: actor, action and object."""
 
     def look(transaction: StoreTransaction) -> list[tuple[str, str, str]]:
-        values = {"after": 0, "last": 999, "from_us": 0, "until_us": 1 << 62, "actor": None, "action": None, "limit": 99}
+        values = {
+            "after": 0,
+            "last": 999,
+            "from_us": 0,
+            "until_us": 1 << 62,
+            "actor": None,
+            "action": None,
+            "limit": 99,
+        }
         rows = transaction.all("export_audit", **values)
-        return [(row["actor"], row["action"], row["object_id"]) for row in rows if row["object_type"] == "queue"]
+        return [
+            (row["actor"], row["action"], row["object_id"]) for row in rows if row["object_type"] == "queue"
+        ]
 
     return await api.app.store.read(look)
 
@@ -68,7 +83,8 @@ async def test_pause_and_resume_stop_and_continue_delivery(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", ""), ("GET", "/peek"), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/redrive")]
+    ("method", "path"),
+    [("GET", ""), ("GET", "/peek"), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/redrive")],
 )
 async def test_unknown_queue_is_not_found(api: Api, method: str, path: str) -> None:
     """404 that lists those there are; nothing is written to the trail."""
@@ -96,7 +112,13 @@ async def test_peek_shows_no_bodies(api: Api) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [CANARY, [CANARY], {"type": CANARY, "messageId": f"{CANARY}@example.com"}, {"type": 7, "messageId": [CANARY]}, None],
+    [
+        CANARY,
+        [CANARY],
+        {"type": CANARY, "messageId": f"{CANARY}@example.com"},
+        {"type": 7, "messageId": [CANARY]},
+        None,
+    ],
     ids=["text", "array", "object", "wrong", "null"],
 )
 async def test_peek_keeps_quiet_about_what_is_no_job(api: Api, body: Any) -> None:

@@ -46,7 +46,9 @@ async def test_reference_curl_works_over_the_wire(server: WebServer) -> None:
 
 async def test_taken_port_is_told_in_one_sentence(api: Api, server: WebServer) -> None:
     """With what to do about it."""
-    with pytest.raises(AddressUnavailable, match=f"port {server.port} on 127.0.0.1 is taken by another program"):
+    with pytest.raises(
+        AddressUnavailable, match=f"port {server.port} on 127.0.0.1 is taken by another program"
+    ):
         await WebServer(api.asgi, "127.0.0.1", server.port).start()
 
 

@@ -30,7 +30,12 @@ THIN, LITESTAR = "/api/enqueue-job", "/api/enqueue-job/"
 
 
 def an_email(**fields: object) -> dict[str, Any]:
-    email = {"type": "email_send", "messageId": "m-1", "recipient": f"{CANARY}@example.com", "subject": CANARY}
+    email = {
+        "type": "email_send",
+        "messageId": "m-1",
+        "recipient": f"{CANARY}@example.com",
+        "subject": CANARY,
+    }
     return {**email, "content": CANARY, **fields}
 
 

@@ -15,6 +15,8 @@ COMMANDS: Final = {
     "demo": "postroom.cli.demo:demo",
     "queue": "postroom.cli.queue:queue",
     "dlq": "postroom.cli.dlq:dlq",
+    "user": "postroom.cli.user:user",
+    "token": "postroom.cli.user:token",
     "check": "postroom.cli.check:check",
 }
 """In the order of the help."""

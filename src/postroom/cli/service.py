@@ -80,7 +80,7 @@ async def _work(settings: Settings, parts: Parts) -> None:
                 open_application(settings, consume=parts.consumer, smtp_url=smtp_url)
             )
             log_events(app.queues.events)
-            server = await _listen(app) if parts.api else None
+            server = await _listen(stack, app) if parts.api else None
             try:
                 if parts.consumer:
                     await app.queues.start()
@@ -108,7 +108,7 @@ async def _work(settings: Settings, parts: Parts) -> None:
 
 async def _mailbox(stack: AsyncExitStack, settings: Settings) -> str | None:
     """A mailbox of this process's own where one stands in for a server; its URL."""
-    if not settings.local or settings.smtp_url:
+    if not settings.local or settings.smtp_url or settings.email_providers:
         return None
     try:
         from postroom.delivery.mailbox import Mailbox
@@ -124,14 +124,17 @@ async def _mailbox(stack: AsyncExitStack, settings: Settings) -> str | None:
     return f"smtp://127.0.0.1:{mailbox.port}?tls=none"
 
 
-async def _listen(app: Application) -> "WebServer":
+async def _listen(stack: AsyncExitStack, app: Application) -> "WebServer":
     # Imported here: a consumer alone has no use for a web framework.
     from postroom.web.app import create_app
     from postroom.web.server import WebServer
 
     settings = app.settings
     grace = min(settings.shutdown_grace_seconds, HTTP_GRACE_SECONDS_MAX)
-    server = WebServer(create_app(web_services(app)), settings.host, settings.port, grace_seconds=grace)
+    services = web_services(app)
+    await services.door.start()
+    stack.push_async_callback(services.door.stop)
+    server = WebServer(create_app(services), settings.host, settings.port, grace_seconds=grace)
     await server.start()
     return server
 

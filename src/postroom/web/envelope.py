@@ -18,6 +18,8 @@ SECURITY: Final[tuple[Header, ...]] = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+HSTS: Final[Header] = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+"""RFC 6797; for services that are reached by https."""
 NOTHING_ALLOWED: Final[Header] = (POLICY, b"default-src 'none'; frame-ancestors 'none'")
 
 
@@ -31,18 +33,19 @@ def request_id(given: bytes | None) -> str:
 class Envelope:
     """Sends an answer with the headers added; `started` tells whether it is on its way."""
 
-    __slots__ = ("_id", "_send", "started")
+    __slots__ = ("_also", "_id", "_send", "started")
 
-    def __init__(self, send: Send, id_: str) -> None:
+    def __init__(self, send: Send, id_: str, also: tuple[Header, ...] = (), *, hsts: bool = False) -> None:
         self._send = send
         self._id = id_.encode()
+        self._also = (*also, HSTS) if hsts else also
         self.started = False
 
     async def __call__(self, message: Message) -> None:
         """Pass an ASGI message on."""
         if message["type"] == "http.response.start":
             self.started = True
-            headers = [*message["headers"], *SECURITY, (REQUEST_ID, self._id)]
+            headers = [*message["headers"], *SECURITY, *self._also, (REQUEST_ID, self._id)]
             if all(name != POLICY for name, _ in headers):
                 headers.append(NOTHING_ALLOWED)
             message["headers"] = headers

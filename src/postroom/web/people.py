@@ -25,7 +25,7 @@ _ETAG: Final = re.compile(r'(?:W/)?"v([0-9]{1,15})"')
 def person_of(request: Asked) -> Person:
     """Who acts, from where, and what they may do."""
     identity = request.user
-    return Person(identity.actor(request.headers.get("x-request-id")), identity.permissions)
+    return Person(identity.actor, identity.permissions)
 
 
 def etag(version: int) -> str:

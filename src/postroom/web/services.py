@@ -1,24 +1,20 @@
 """What the HTTP API is given: open parts of an application that somebody else opened and will close."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from postroom.accounts import Issuer, Passwords, Role, Sessions, Tokens, Users
 from postroom.jobs import JobProducer
 from postroom.kit.clock import Clock
 from postroom.messages import Desk, Draft, Records
 from postroom.queues import Queues
 from postroom.store import Store, StoreTransaction
+from postroom.web.door import Door
 
 Filling: TypeAlias = Callable[[StoreTransaction, dict[str, Any]], dict[str, Any]]
 """Completes the columns of a new message, inside the transaction that inserts it."""
-
-PRODUCER: Final = "producer"
-"""May enqueue and look up."""
-OPERATOR: Final = "operator"
-"""May do everything."""
-ROLES: Final = (PRODUCER, OPERATOR)
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -29,13 +25,22 @@ class Token(msgspec.Struct, frozen=True):
     secret: str
 
     def __post_init__(self) -> None:
-        if self.role not in ROLES:
-            raise ValueError(f"the role of token {self.name!r} must be one of: {', '.join(ROLES)}")
+        if self.role not in set(Role):
+            raise ValueError(f"the role of token {self.name!r} must be one of: {', '.join(Role)}")
         if not self.secret:
             raise ValueError(f"token {self.name!r} is empty")
 
     def __repr__(self) -> str:
         return f"Token({self.name!r}, {self.role!r}, ***)"
+
+
+class Accounts(NamedTuple):
+    """The tables of who gets in."""
+
+    users: Users
+    tokens: Tokens
+    sessions: Sessions
+    passwords: Passwords
 
 
 class WebServices(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +51,16 @@ class WebServices(msgspec.Struct, frozen=True, kw_only=True):
     local: bool
     """Whether this is a developer's own machine: loopback needs no token, and nobody else gets in."""
     tokens: Sequence[Token]
-    """Who gets in elsewhere."""
+    """Who gets in elsewhere, beside those who have an account."""
+    accounts: Accounts
+    issuer: Issuer | None = None
+    """Whose tokens are accepted too."""
+    door: Door
+    """What is shared by all requests: counts, kept answers, refusals."""
+    gate: Any = None
+    """The `Gate`, where others have to tell it something; by default one is made."""
+    public_url: str | None = None
+    """Where the outside world reaches this service."""
     queues: Queues
     store: Store
     clock: Clock

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple
 
 from postroom import __version__
+from postroom.accounts import Issuer, IssuerOptions, Passwords, Sessions, Tokens, Users
 from postroom.delivery import Provider
 from postroom.delivery.routing import Route, Router
 from postroom.exports import ExportGenerator
@@ -39,7 +40,9 @@ from postroom.queues import ConsumerOptions, Queues, QueuesConfig, connect
 from postroom.retention import Cleanup
 from postroom.settings import Settings
 from postroom.store import Store, StoreTransaction, open_store
-from postroom.web import Token, WebServices
+from postroom.web import Accounts, Token, WebServices
+from postroom.web.door import Door
+from postroom.web.limits import Rate, Rates
 from postroom.wiring.providers import make_routes
 from postroom.workers import StatusReader
 
@@ -73,6 +76,7 @@ class Application(NamedTuple):
     desk: Desk
     tracking: Tracking
     router: Router
+    accounts: Accounts
     status: StatusReader
     queue: str
     """The name of the queue that jobs go to."""
@@ -142,6 +146,8 @@ async def open_application(
             dispatcher = Dispatcher(registry, clock=clock, events=queues.events, policy=policy, ledger=ledger)
             queues.consumer(name)(dispatcher)
         stack.push_async_callback(record_given_up(queues, name, ledger))
+        users = Users()
+        accounts = Accounts(users, Tokens(), Sessions(users), Passwords())
         status = StatusReader(store, queues, clock, _facts(settings, router))
         yield Application(
             settings,
@@ -155,6 +161,7 @@ async def open_application(
             desk,
             tracking,
             router,
+            accounts,
             status,
             name,
         )
@@ -165,6 +172,10 @@ def web_services(app: Application) -> WebServices:
     return WebServices(
         environment=app.settings.environment,
         local=app.settings.local,
+        accounts=app.accounts,
+        issuer=_issuer(app.settings, app.clock),
+        door=_door(app),
+        public_url=app.settings.public_url,
         tokens=[Token(token.name, token.role, token.secret) for token in app.settings.api_tokens],
         queues=app.queues,
         store=app.store,
@@ -177,6 +188,31 @@ def web_services(app: Application) -> WebServices:
         dead_letter_queue=app.dead_letter_queue,
         status=app.status.read,
     )
+
+
+def _door(app: Application) -> Door:
+    settings = app.settings
+    rates = Rates(
+        enqueue=settings.rate_enqueue and Rate(*settings.rate_enqueue),
+        sign_in=settings.rate_sign_in and Rate(*settings.rate_sign_in),
+        webhook=settings.rate_webhook and Rate(*settings.rate_webhook),
+        other=settings.rate_other and Rate(*settings.rate_other),
+    )
+    hsts = not settings.local and (settings.public_url or "").startswith("https:")
+    return Door(
+        app.store, app.clock, rates=rates, trusted_proxies=settings.trusted_proxies,
+        cors_origins=settings.cors_origins, hsts=hsts,
+    )  # fmt: skip
+
+
+def _issuer(settings: Settings, clock: Clock) -> Issuer | None:
+    if settings.jwt_issuer is None or settings.jwt_audience is None or settings.jwt_jwks_url is None:
+        return None
+    options = IssuerOptions(
+        issuer=settings.jwt_issuer, audience=settings.jwt_audience, jwks_url=settings.jwt_jwks_url,
+        header=settings.jwt_header, roles_claim=settings.jwt_roles_claim, default_role=settings.jwt_default_role,
+    )  # fmt: skip
+    return Issuer(options, clock)
 
 
 def _unfilled(transaction: StoreTransaction, row: dict[str, Any]) -> dict[str, Any]:

@@ -12,11 +12,14 @@ from typing import Annotated, Final, NamedTuple, TypeAlias
 import msgspec
 from litestar import Response, post
 
+from postroom.accounts import Permission
 from postroom.jobs import EmailJob, Enqueued, ExportJob, JobInvalid, Problem, SmsJob
 from postroom.jobs.ledger import Entry
 from postroom.jobs.models import Moment
 from postroom.jobs.validation import ROOT, JobTooLarge
+from postroom.kit.actor import Actor
 from postroom.queues.limits import BATCH_COUNT_MAX
+from postroom.web.auth import needs
 from postroom.web.bodies import decode_body, is_json, malformed
 from postroom.web.dependencies import Asked, Services, body_of
 from postroom.web.services import WebServices
@@ -85,7 +88,7 @@ class Intake:
     def __init__(self, services: WebServices) -> None:
         self._producer = services.producer
 
-    async def job(self, body: bytes, actor: str) -> Answer:
+    async def job(self, body: bytes, actor: Actor | str) -> Answer:
         """Enqueue the job that the body holds. Raises JobInvalid, Refusal, and what `Queue.send` raises."""
         try:
             entry = self._entry(body)
@@ -96,7 +99,7 @@ class Intake:
         (done,) = await self._producer.enqueue_prepared([entry], actor=actor)
         return Answer(KNOWN_ALREADY if done.duplicate else ACCEPTED, accepted(done, entry))
 
-    async def batch(self, body: bytes, actor: str) -> Answer:
+    async def batch(self, body: bytes, actor: Actor | str) -> Answer:
         """Enqueue the jobs of `{"jobs": [...]}`, all or none. Raises as `job` does, naming `jobs[i].field`."""
         try:
             entries = self._entries(decode_body(body, _batch).jobs)
@@ -178,20 +181,28 @@ def _within(index: int, problem: Problem) -> Problem:
     return Problem(place if problem.field == ROOT else f"{place}.{problem.field}", problem.reason)
 
 
-@post(ENQUEUE_JOB, status_code=ACCEPTED, operation_id="enqueueJob", tags=["enqueue"], summary="Enqueue a job")
+@post(
+    ENQUEUE_JOB,
+    guards=[needs(Permission.ENQUEUE)],
+    status_code=ACCEPTED,
+    operation_id="enqueueJob",
+    tags=["enqueue"],
+    summary="Enqueue a job",
+)
 async def enqueue_job(request: Asked, services: Services) -> Response[Accepted]:
     """Store one job of any registered type; when this answers, it is on disk.
 
     `sendAt` (RFC 3339, with a zone) asks for a later moment; a past one means at once. A messageId or exportId
     that is on its way or done is not enqueued again: status 200, the first answer, and `duplicate`.
     """
-    answer = await Intake(services).job(await body_of(request), request.user.name)
+    answer = await Intake(services).job(await body_of(request), request.user.actor)
     assert isinstance(answer.result, Accepted)
     return Response(answer.result, status_code=answer.status, headers={"location": answer.location or ""})
 
 
 @post(
     ENQUEUE_BATCH,
+    guards=[needs(Permission.ENQUEUE)],
     status_code=ACCEPTED,
     operation_id="enqueueBatch",
     tags=["enqueue"],
@@ -202,6 +213,6 @@ async def enqueue_batch(request: Asked, services: Services) -> Response[Accepted
 
     Status 202, or 200 when all of them were known already.
     """
-    answer = await Intake(services).batch(await body_of(request), request.user.name)
+    answer = await Intake(services).batch(await body_of(request), request.user.actor)
     assert isinstance(answer.result, AcceptedBatch)
     return Response(answer.result, status_code=answer.status)

@@ -1,15 +1,20 @@
 """`GET /api/exports/{id}`: whether an export is written, and how to check its file."""
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 from litestar import get
 from litestar.params import FromPath
 
+from postroom.accounts import Permission
 from postroom.kit.clock import to_datetime
+from postroom.web.auth import needs
 from postroom.web.dependencies import Services
 from postroom.web.moments import moment
 from postroom.web.problems import NOT_FOUND, Refusal
+
+LOOKS_UP: Final = [needs(Permission.LOOK_UP)]
 
 
 class ExportView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -30,7 +35,13 @@ class ExportView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """When the file may be cleaned up."""
 
 
-@get("/api/exports/{export_id:str}", operation_id="getExport", tags=["exports"], summary="Where an export is")
+@get(
+    "/api/exports/{export_id:str}",
+    guards=LOOKS_UP,
+    operation_id="getExport",
+    tags=["exports"],
+    summary="Where an export is",
+)
 async def get_export(export_id: FromPath[str], services: Services) -> ExportView:
     """The export's status, by the exportId it was enqueued with."""
     row = await services.store.read(lambda transaction: transaction.one("find_export", id=export_id))

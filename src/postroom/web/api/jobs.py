@@ -2,21 +2,26 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import get
 from litestar.params import FromPath, QueryParameter
 
+from postroom.accounts import Permission
 from postroom.jobs import JobState
 from postroom.kit.clock import to_datetime
 from postroom.store import StoreTransaction
+from postroom.web.auth import needs
 from postroom.web.dependencies import Services
 from postroom.web.moments import moment
 from postroom.web.paging import LIMIT_DEFAULT, LIMIT_MAX, read_choice, read_cursor, read_limit
 from postroom.web.problems import NOT_FOUND, Refusal
 
 STATES = tuple(JobState)
+
+
+LOOKS_UP: Final = [needs(Permission.LOOK_UP)]
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -68,7 +73,7 @@ class JobPage(msgspec.Struct, frozen=True):
     """The `before` of the next page; null on the last."""
 
 
-@get("/api/jobs", operation_id="listJobs", tags=["jobs"], summary="List jobs, newest first")
+@get("/api/jobs", guards=LOOKS_UP, operation_id="listJobs", tags=["jobs"], summary="List jobs, newest first")
 async def list_jobs(
     services: Services,
     status: Annotated[
@@ -104,7 +109,13 @@ async def list_jobs(
     )
 
 
-@get("/api/jobs/{job_id:str}", operation_id="getJob", tags=["jobs"], summary="One job and its attempts")
+@get(
+    "/api/jobs/{job_id:str}",
+    guards=LOOKS_UP,
+    operation_id="getJob",
+    tags=["jobs"],
+    summary="One job and its attempts",
+)
 async def get_job(job_id: FromPath[str], services: Services) -> JobHistory:
     """The job's record and the history of its attempts."""
 

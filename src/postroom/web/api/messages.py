@@ -12,6 +12,7 @@ import msgspec
 from litestar import Response, get, patch, post
 from litestar.params import FromPath, QueryParameter
 
+from postroom.accounts import Permission
 from postroom.jobs.models import Moment
 from postroom.kit.clock import to_datetime, to_us
 from postroom.kit.redact import mask
@@ -20,6 +21,7 @@ from postroom.messages.drafts import is_zone, local_moment
 from postroom.messages.states import moves_of_people
 from postroom.messages.workflow import NOTE_CHARS_MAX
 from postroom.store import StoreTransaction
+from postroom.web.auth import needs
 from postroom.web.bodies import decode_body
 from postroom.web.dependencies import Asked, Services, body_of
 from postroom.web.moments import moment
@@ -30,6 +32,9 @@ from postroom.web.problems import NOT_FOUND, REQUEST_INVALID, FieldProblem, Refu
 STATES: Final = tuple(MessageState)
 CHANNELS: Final = ("email", "sms", "portal")
 CREATED: Final = 201
+
+
+LOOKS_UP: Final = [needs(Permission.LOOK_UP)]
 
 
 class MessageView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -140,24 +145,30 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """The `after` of the next page; null on the last."""
 
 
-class _Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Remark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a reviewer has to say."""
+
     note: Annotated[str, msgspec.Meta(max_length=NOTE_CHARS_MAX)] | None = None
 
 
-class _Plan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+class Plan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """When it is to leave: a moment with an offset, or a local one with a zone; null for as soon as it may."""
+
     send_at: str | None = None
     zone: str | None = None
 
 
-class _SendAt(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+class SendAt(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """When it is to leave; left out: when it was planned, or at once."""
+
     send_at: Moment | None = None
 
 
 _draft = msgspec.json.Decoder(Draft)
 _changes = msgspec.json.Decoder(Changes)
-_note = msgspec.json.Decoder(_Note)
-_plan = msgspec.json.Decoder(_Plan)
-_send_at = msgspec.json.Decoder(_SendAt)
+_note = msgspec.json.Decoder(Remark)
+_plan = msgspec.json.Decoder(Plan)
+_send_at = msgspec.json.Decoder(SendAt)
 
 Before = Annotated[str | None, QueryParameter(description="The `next` of an earlier page.")]
 Limit = Annotated[
@@ -184,7 +195,13 @@ async def draft_message(request: Asked, services: Services) -> Response[MessageV
     return Response(message_view(made), status_code=CREATED, headers={**location, "etag": etag(made.version)})
 
 
-@get("/api/messages", operation_id="listMessages", tags=["messages"], summary="List messages, newest first")
+@get(
+    "/api/messages",
+    guards=LOOKS_UP,
+    operation_id="listMessages",
+    tags=["messages"],
+    summary="List messages, newest first",
+)
 async def list_messages(
     services: Services,
     status: Annotated[
@@ -221,6 +238,7 @@ async def list_messages(
 
 @get(
     "/api/reviews",
+    guards=LOOKS_UP,
     operation_id="listReviews",
     tags=["messages"],
     summary="What waits for a reviewer, oldest first",
@@ -239,6 +257,7 @@ async def list_reviews(services: Services, limit: Limit = None) -> MessagePage:
 
 @get(
     "/api/messages/{message_id:str}",
+    guards=LOOKS_UP,
     operation_id="getMessage",
     tags=["messages"],
     summary="Where a message is",
@@ -250,6 +269,7 @@ async def get_message(message_id: FromPath[str], services: Services) -> Response
 
 @get(
     "/api/messages/{message_id:str}/content",
+    guards=LOOKS_UP,
     operation_id="readMessage", tags=["messages"], summary="What a message says, and to whom",
 )  # fmt: skip
 async def read_message(
@@ -266,6 +286,7 @@ async def read_message(
 
 @get(
     "/api/messages/{message_id:str}/events",
+    guards=LOOKS_UP,
     operation_id="messageEvents", tags=["messages"], summary="What happened to a message",
 )  # fmt: skip
 async def message_events(
@@ -432,7 +453,7 @@ async def _read_note(request: Asked) -> str | None:
     return decode_body(body, _note).note if body.strip() else None
 
 
-def _planned(plan: _Plan) -> int | None:
+def _planned(plan: Plan) -> int | None:
     if plan.zone is not None and not is_zone(plan.zone):
         raise _invalid("zone", "must be an IANA time zone, for example Europe/Berlin")
     if plan.send_at is None:

@@ -9,10 +9,11 @@ import msgspec
 from litestar import get, post
 from litestar.params import FromPath, QueryParameter
 
+from postroom.accounts import Permission
 from postroom.audit import record
 from postroom.kit.clock import to_datetime
 from postroom.queues import ConsumerOptions, PeekedMessage, QueueInfo, QueueOptions
-from postroom.web.auth import operators_only
+from postroom.web.auth import needs
 from postroom.web.dependencies import Asked, Services
 from postroom.web.moments import moment
 from postroom.web.paging import LIMIT_DEFAULT, LIMIT_MAX, read_limit
@@ -82,17 +83,18 @@ class PeekedList(msgspec.Struct, frozen=True):
 
 
 TAGS: Final = ["queues"]
-GUARDS: Final = [operators_only]
+SEES: Final = [needs(Permission.SEE_STATUS)]
+GUARDS: Final = [needs(Permission.MANAGE_QUEUES)]
 
 
-@get("/api/queues", guards=GUARDS, operation_id="listQueues", tags=TAGS, summary="List the queues")
+@get("/api/queues", guards=SEES, operation_id="listQueues", tags=TAGS, summary="List the queues")
 async def list_queues(services: Services) -> QueueList:
     """Every queue and what waits in it."""
     names = await services.queues.names()
     return QueueList([QueueView(**_facts(await services.queues.info(name))) for name in names])
 
 
-@get("/api/queues/{name:str}", guards=GUARDS, operation_id="getQueue", tags=TAGS, summary="One queue")
+@get("/api/queues/{name:str}", guards=SEES, operation_id="getQueue", tags=TAGS, summary="One queue")
 async def get_queue(name: FromPath[str], services: Services) -> QueueDetails:
     """A queue, what waits in it, and its settings."""
     return await _details(services, name)
@@ -122,7 +124,7 @@ async def resume_queue(name: FromPath[str], request: Asked, services: Services) 
 
 @get(
     "/api/queues/{name:str}/peek",
-    guards=GUARDS, operation_id="peekQueue", tags=TAGS, summary="Look at the next messages",
+    guards=SEES, operation_id="peekQueue", tags=TAGS, summary="Look at the next messages",
 )  # fmt: skip
 async def peek_queue(
     name: FromPath[str],
@@ -194,7 +196,7 @@ async def audit(
     services: WebServices, request: Asked, action: str, name: str, details: dict[str, Any] | None = None
 ) -> None:
     """Write down who does what to the queue."""
-    now_us, actor = services.clock.now_us(), request.user.name
+    now_us, actor = services.clock.now_us(), request.user.actor
     await services.store.write(
         lambda transaction: record(
             transaction,

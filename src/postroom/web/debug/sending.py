@@ -6,9 +6,10 @@ from typing import Any, Final
 import msgspec
 from litestar import Response, get
 
+from postroom.accounts import Permission
 from postroom.kit.ids import new_id
 from postroom.web.api.enqueue import ACCEPTED, Accepted, accepted
-from postroom.web.auth import operators_only
+from postroom.web.auth import needs
 from postroom.web.dependencies import Asked, Services
 from postroom.web.services import WebServices
 
@@ -35,7 +36,7 @@ class Tried(msgspec.Struct, frozen=True):
 
 @get(
     "/debug/enqueue-test",
-    guards=[operators_only], status_code=ACCEPTED, operation_id="enqueueTest", tags=["debug"],
+    guards=[needs(Permission.MANAGE_QUEUES)], status_code=ACCEPTED, operation_id="enqueueTest", tags=["debug"],
     summary="Enqueue one job of each kind",
 )  # fmt: skip
 async def enqueue_test(request: Asked, services: Services) -> Response[Tried]:
@@ -63,7 +64,7 @@ async def enqueue_test(request: Asked, services: Services) -> Response[Tried]:
 
 @get(
     "/debug/enqueue",
-    guards=[operators_only], status_code=ACCEPTED, operation_id="enqueueOne", tags=["debug"],
+    guards=[needs(Permission.MANAGE_QUEUES)], status_code=ACCEPTED, operation_id="enqueueOne", tags=["debug"],
     summary="Enqueue one email",
 )  # fmt: skip
 async def enqueue_one(request: Asked, services: Services) -> Response[Tried]:
@@ -83,6 +84,6 @@ def _email(mark: str, content: str) -> dict[str, Any]:
 
 async def _enqueue(services: WebServices, request: Asked, jobs: Sequence[dict[str, Any]]) -> Response[Tried]:
     entries = [services.producer.prepare(job) for job in jobs]
-    done = await services.producer.enqueue_prepared(entries, actor=request.user.name)
+    done = await services.producer.enqueue_prepared(entries, actor=request.user.actor)
     answers = [accepted(*pair) for pair in zip(done, entries, strict=True)]
     return Response(Tried(answers, Follow([f"/api/jobs/{one.job_id}" for one in answers])))

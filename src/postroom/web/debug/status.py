@@ -5,13 +5,14 @@ from typing import Any
 import msgspec
 from litestar import get
 
-from postroom.web.auth import operators_only
+from postroom.accounts import Permission
+from postroom.web.auth import needs
 from postroom.web.dependencies import Services
 
 
 @get(
     "/debug/queue-status",
-    guards=[operators_only], operation_id="queueStatus", tags=["debug"], summary="How the service is doing",
+    guards=[needs(Permission.SEE_STATUS)], operation_id="queueStatus", tags=["debug"], summary="How the service is doing",
 )  # fmt: skip
 async def queue_status(services: Services) -> dict[str, Any]:
     """Jobs by what became of them, queues, the last jobs, and what this environment is."""

@@ -15,7 +15,9 @@ from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import Server
 
 from postroom import __version__
+from postroom.messages import Changes, Draft
 from postroom.queues.limits import BATCH_COUNT_MAX
+from postroom.web.api import messages, session, users
 from postroom.web.api.enqueue import ENQUEUE_BATCH, ENQUEUE_JOB
 from postroom.web.api.redrive import RedriveRequest
 from postroom.web.health import OPEN_PATHS
@@ -62,6 +64,20 @@ PROBLEMS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """Operation to what may go wrong with it, beside what may with all."""
 
+BODIES: Final[Mapping[str, tuple[type[msgspec.Struct], bool]]] = {
+    "draftMessage": (Draft, True),
+    "editMessage": (Changes, True),
+    "approveMessage": (messages.Remark, False),
+    "rejectMessage": (messages.Remark, False),
+    "sendMessage": (messages.SendAt, False),
+    "scheduleMessage": (messages.Plan, True),
+    "createUser": (users.NewUser, True),
+    "changeUser": (users.ChangedUser, True),
+    "createToken": (users.NewToken, True),
+    "signIn": (session.SignIn, True),
+}
+"""Operation to the model of its body, and whether it must have one."""
+
 ADMISSION: Final[Mapping[str, str]] = {
     "401": "No token, or an unknown one. Not in the local environment.",
     "403": "The token's role does not allow it; in the local environment, the request came from elsewhere.",
@@ -93,10 +109,15 @@ def completed(schema: Mapping[str, Any], services: WebServices) -> dict[str, Any
     components: dict[str, Any] = document.setdefault("components", {}).setdefault("schemas", {})
     any_job, jobs = job_components(services.producer.registry)
     components.update(jobs, Job=any_job)
-    for model in (Problem, RedriveRequest):
+    bodies: set[type[msgspec.Struct]] = {model for model, _ in BODIES.values()}
+    for model in (Problem, RedriveRequest, *bodies):
         components.update(_components(model))
     for path, operation in _operations(document):
         _add_problems(operation, admission=path not in OPEN_PATHS)
+        body = BODIES.get(operation["operationId"])
+        if body is not None:
+            content = {"application/json": {"schema": {"$ref": PREFIX + body[0].__name__}}}
+            operation["requestBody"] = {"required": body[1], "content": content}
         for parameter in operation.get("parameters", ()):
             _plain(parameter)
         if path not in OPEN_PATHS and not services.local:

@@ -1,0 +1,1 @@
+SELECT count FROM rate_counts WHERE key = :key AND window_us = :window_us

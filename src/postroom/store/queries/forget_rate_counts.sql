@@ -1,0 +1,1 @@
+DELETE FROM rate_counts WHERE window_us < :oldest_us

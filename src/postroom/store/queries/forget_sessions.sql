@@ -1,0 +1,1 @@
+DELETE FROM sessions WHERE ends_us <= :now_us OR seen_us <= :idle_us

@@ -1,0 +1,1 @@
+SELECT * FROM users WHERE seq < :before ORDER BY seq DESC LIMIT :limit

@@ -1,0 +1,1 @@
+UPDATE sessions SET seen_us = :now_us WHERE digest = :digest
