@@ -6,6 +6,7 @@ environment wins over the `.env` file, and that over the default. `postroom chec
 
 import ipaddress
 import os
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -23,6 +24,7 @@ ROLES: Final = ("producer", "operator", "staff", "reviewer", "doctor", "admin", 
 
 
 RATE_SECONDS_MAX: Final = 86_400
+SECRET_BYTES_MIN: Final = 32
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Rate: TypeAlias = tuple[int, int]
@@ -97,6 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str
     log_level: str
     api_tokens: tuple[ApiToken, ...]
+    audit_keys: tuple[bytes, ...]
     jwt_issuer: str | None
     jwt_audience: str | None
     jwt_jwks_url: str | None
@@ -231,6 +234,26 @@ def _origins(raw: str) -> tuple[str, ...]:
     return origins
 
 
+def _secrets(raw: str) -> tuple[bytes, ...]:
+    return tuple(secret_bytes(part) for part in raw.split())
+
+
+def secret_bytes(raw: str) -> bytes:
+    """A secret of at least 32 bytes, in hex or Base64; raises ValueError."""
+    try:
+        found = bytes.fromhex(raw)
+    except ValueError:
+        try:
+            found = b64decode(raw, altchars=b"-_", validate=True)
+        except ValueError:
+            found = b""
+    if len(found) < SECRET_BYTES_MIN:
+        raise ValueError(
+            f"must be {SECRET_BYTES_MIN} bytes or more in hex or Base64, for example `openssl rand -hex 32`"
+        )
+    return found
+
+
 def _rate(raw: str) -> Rate | None:
     if raw == "off":
         return None
@@ -293,6 +316,7 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("log_format", "auto", _choice("auto", "console", "json"), "auto: console on a terminal, json elsewhere."),
     Setting("log_level", "info", _choice("debug", "info", "warning", "error"), "Least severe log lines that are written."),
     Setting("api_tokens", "", _tokens, "Bearer tokens of the HTTP API: NAME:ROLE:TOKEN, separated by commas.", True),
+    Setting("audit_keys", "", _secrets, "Keys of the audit trail's chain, newest first, separated by blanks: each 32 bytes or more in hex or Base64 (`openssl rand -hex 32`). Unset, a file beside the database has one.", True),
     Setting("jwt_issuer", None, _text, "Whose signed tokens are accepted too: the `iss` of a JWT, for example https://TEAM.cloudflareaccess.com."),
     Setting("jwt_audience", None, _text, "The `aud` that such a token must have."),
     Setting("jwt_jwks_url", None, _public, "Where the issuer publishes its keys, for example https://TEAM.cloudflareaccess.com/cdn-cgi/access/certs."),
@@ -453,6 +477,11 @@ def _warnings(settings: Settings) -> tuple[str, ...]:
     if not settings.local and not settings.api_tokens:
         warnings.append(
             "POSTROOM_API_TOKENS is empty: only who has an account gets in; make one with `postroom user create`"
+        )
+    if not settings.local and not settings.audit_keys:
+        warnings.append(
+            "POSTROOM_AUDIT_KEYS is empty: the key lies in a file beside the database, so who can change the one can "
+            "change the other"
         )
     if settings.sentry_dsn:
         warnings.append("SENTRY_DSN is set but not used in this release")

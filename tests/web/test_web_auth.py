@@ -26,6 +26,9 @@ OPERATIONS: dict[tuple[str, str], Permission | None] = {
     ("POST", "/api/queues/dlq/redrive"): P.MANAGE_QUEUES,
     ("GET", "/api/users"): P.MANAGE_USERS, ("POST", "/api/users"): P.MANAGE_USERS,
     ("GET", "/api/users/nope"): P.MANAGE_USERS, ("PATCH", "/api/users/nope"): P.MANAGE_USERS,
+    ("GET", "/api/audit"): P.SEE_AUDIT,
+    ("GET", "/api/audit/verify"): P.SEE_AUDIT,
+    ("GET", "/debug/audit-trail"): P.SEE_AUDIT,
     # Who may do these is decided by what they are done to.
     ("POST", "/api/messages"): None, ("PATCH", "/api/messages/nope"): None,
     **{("POST", f"/api/messages/nope/{act}"): None

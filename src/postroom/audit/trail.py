@@ -1,12 +1,14 @@
 """Writing entries of the trail, in the transaction of what they tell of.
 
-Details hold ids, counts and names of settings, never a recipient or a content.
+Details hold ids, counts and names of settings, never a recipient or a content. The chain is the store's
+(`StoreTransaction.chain`); the entry before is read in the same transaction, so the numbers have no gaps.
 """
 
 from typing import Any
 
 import msgspec
 
+from postroom.audit.chain import GENESIS
 from postroom.kit.actor import Actor
 from postroom.store import StoreTransaction
 
@@ -24,14 +26,24 @@ def record(
     after_sha256: str | None = None,
 ) -> None:
     """Append an entry; it exists if and only if the transaction commits."""
-    hashes = {"beforeSha256": before_sha256, "afterSha256": after_sha256}
-    details = {**(details or {}), **{name: value for name, value in hashes.items() if value is not None}}
-    transaction.run(
-        "append_audit",
-        at_us=at_us,
-        actor=actor.name if isinstance(actor, Actor) else actor,
-        action=action,
-        object_type=object_type,
-        object_id=object_id,
-        details=msgspec.json.encode(details or {}).decode(),
-    )
+    who = actor if isinstance(actor, Actor) else Actor(actor)
+    chain = transaction.chain
+    last_seq, last_hash = transaction.notes.get("audit") or _last(transaction)
+    row = {
+        "seq": last_seq + 1, "at_us": at_us, "actor": who.name, "actor_role": who.role,
+        "address": chain.address(who.address), "action": action, "object_type": object_type, "object_id": object_id,
+        "request_id": who.request_id, "before_sha256": before_sha256, "after_sha256": after_sha256,
+        "details": msgspec.json.encode(details or {}).decode(), "key_id": chain.key_id,
+    }  # fmt: skip
+    made = chain.hash(last_hash, row)
+    transaction.run("append_audit", **row, hash=made)
+    # The next entry of this transaction need not look.
+    transaction.notes["audit"] = (row["seq"], made)
+
+
+def _last(transaction: StoreTransaction) -> tuple[int, str]:
+    row = transaction.one("last_audit_hash")
+    if row is not None:
+        return row["seq"], row["hash"] or GENESIS
+    anchor = transaction.one("last_anchor")
+    return (anchor["seq"], anchor["hash"]) if anchor is not None else (0, GENESIS)

@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "demo": "postroom.cli.demo:demo",
     "queue": "postroom.cli.queue:queue",
     "dlq": "postroom.cli.dlq:dlq",
+    "audit": "postroom.cli.audit:audit",
     "user": "postroom.cli.user:user",
     "token": "postroom.cli.user:token",
     "check": "postroom.cli.check:check",

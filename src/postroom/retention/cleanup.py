@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from postroom.audit import record
+from postroom.audit import Chain, record, write_anchor
 from postroom.jobs.models import CleanupJob
 from postroom.jobs.outcome import Done, JobContext, Outcome, PermanentError
 from postroom.kit.clock import MICROSECOND, to_us
@@ -103,7 +103,7 @@ class Cleanup:
             if not entries:
                 return count
             write_archive(self._archive, f"audit-{entries[0]['seq']}-{entries[-1]['seq']}", entries)
-            await self._store.write(_delete_audit(entries))
+            await self._store.write(_delete_audit(entries, context.clock.now_us()))
             count += len(entries)
 
 
@@ -142,10 +142,19 @@ def _delete_jobs(jobs: Rows) -> Callable[[StoreTransaction], None]:
     return delete
 
 
-def _delete_audit(entries: Rows) -> Callable[[StoreTransaction], None]:
+def _delete_audit(entries: Rows, now_us: int) -> Callable[[StoreTransaction], None]:
     def delete(transaction: StoreTransaction) -> None:
+        first, last = entries[0], entries[-1]
         transaction.run("open_audit")
-        transaction.run("delete_audit", first=entries[0]["seq"], last=entries[-1]["seq"])
+        transaction.run("delete_audit", first=first["seq"], last=last["seq"])
         transaction.run("close_audit")
+        chain = transaction.chain
+        if isinstance(chain, Chain) and last["hash"] is not None:
+            # The chain goes on from here although its beginning is gone.
+            row = {
+                "seq": last["seq"], "first_seq": first["seq"], "count": len(entries), "hash": last["hash"],
+                "kind": "archived",
+            }  # fmt: skip
+            write_anchor(transaction, chain, row, now_us)
 
     return delete

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from postroom.kit.clock import Clock
 from postroom.kit.queries import load
@@ -27,11 +27,28 @@ SQL = load("postroom.store")
 Row = dict[str, Any]
 
 
+class AuditChain(Protocol):
+    """What the audit trail is chained with; `postroom.audit` has it."""
+
+    @property
+    def key_id(self) -> str:
+        """The key of new entries."""
+
+    def hash(self, before: str, row: Mapping[str, Any]) -> str:
+        """The hash of an entry."""
+
+    def address(self, address: str | None) -> str | None:
+        """A network address as the trail has it."""
+
+
 class StoreTransaction:
     """One open transaction: named queries, rows as dictionaries."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, chain: AuditChain) -> None:
         self.connection = connection
+        self.chain = chain
+        self.notes: dict[str, Any] = {}
+        """What parts of the application remember for the length of the transaction, by their name."""
         self.afterwards: list[Callable[[], None]] = []
         """What to do once it has committed, in the event loop: announcements."""
         self.trace: Mapping[str, str] = {}
@@ -60,8 +77,9 @@ class StoreTransaction:
 class Store:
     """The application's database; made by `open_store`."""
 
-    def __init__(self, queues: Queues, path: Path, clock: Clock, tracer: Tracer) -> None:
+    def __init__(self, queues: Queues, path: Path, clock: Clock, chain: AuditChain, tracer: Tracer) -> None:
         self.path = path
+        self.chain = chain
         self.clock = clock
         self.tracer = tracer
         self._queues = queues
@@ -75,7 +93,7 @@ class Store:
         trace = self.tracer.headers()
 
         def run(connection: sqlite3.Connection) -> T:
-            transaction = StoreTransaction(connection)
+            transaction = StoreTransaction(connection, self.chain)
             transaction.trace = trace
             result = function(transaction)
             # Assigned, not added: a group that is rolled back runs its functions again.
@@ -93,7 +111,7 @@ class Store:
             loop = asyncio.get_running_loop()
             try:
                 return await loop.run_in_executor(
-                    self._reading, lambda: function(StoreTransaction(self._reader))
+                    self._reading, lambda: function(StoreTransaction(self._reader, self.chain))
                 )
             except sqlite3.OperationalError as error:
                 raise BrokerUnavailable(f"{self.path.name} cannot be read: {error}") from error
@@ -106,11 +124,11 @@ class Store:
 
 @asynccontextmanager
 async def open_store(
-    queues: Queues, path: Path, clock: Clock, *, tracer: Tracer | None = None
+    queues: Queues, path: Path, clock: Clock, *, chain: AuditChain, tracer: Tracer | None = None
 ) -> AsyncIterator[Store]:
     """The application's tables in the queue's file, brought up to date."""
     await queues.transact(migrate)
-    store = Store(queues, path, clock, tracer or NoTracer())
+    store = Store(queues, path, clock, chain, tracer or NoTracer())
     try:
         yield store
     finally:

@@ -16,7 +16,7 @@ from litestar import Litestar, Response
 from litestar.di import Provide
 
 from postroom.accounts import Permission
-from postroom.web.api import enqueue, exports, jobs, messages, queues, redrive, session, users
+from postroom.web.api import audit, enqueue, exports, jobs, messages, queues, redrive, session, users
 from postroom.web.asgi import Application, Receive, Scope, Send
 from postroom.web.auth import (
     IDEMPOTENCY_KEY,
@@ -214,7 +214,7 @@ def _litestar(services: WebServices) -> Litestar:
     return Litestar(
         [
             enqueue.enqueue_job, enqueue.enqueue_batch, jobs.list_jobs, jobs.get_job, *messages.HANDLERS, *users.HANDLERS,
-            *session.HANDLERS,
+            *session.HANDLERS, *audit.HANDLERS,
             exports.get_export, queues.list_queues, queues.get_queue, queues.pause_queue, queues.resume_queue,
             queues.peek_queue, redrive.redrive_queue, status.queue_status, sending.enqueue_test, sending.enqueue_one,
             health, ready,

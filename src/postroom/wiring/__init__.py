@@ -43,6 +43,7 @@ from postroom.store import Store, StoreTransaction, open_store
 from postroom.web import Accounts, Token, WebServices
 from postroom.web.door import Door
 from postroom.web.limits import Rate, Rates
+from postroom.wiring.keys import audit_chain
 from postroom.wiring.providers import make_routes
 from postroom.workers import StatusReader
 
@@ -116,7 +117,9 @@ async def open_application(
             grace_seconds=settings.shutdown_grace_seconds,
         )
         await stack.enter_async_context(queues)
-        store = await stack.enter_async_context(open_store(queues, settings.database_path, clock))
+        store = await stack.enter_async_context(
+            open_store(queues, settings.database_path, clock, chain=audit_chain(settings))
+        )
         records = Records(_Plain(), lambda transaction, moved: None)
         ledger = StoreLedger(store, clock, records, max_attempts=settings.max_attempts)
         name = queues.config.producers.get(settings.queue, settings.queue)

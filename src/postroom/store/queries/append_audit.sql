@@ -1,2 +1,4 @@
-INSERT INTO audit_log (at_us, actor, action, object_type, object_id, details)
-VALUES (:at_us, :actor, :action, :object_type, :object_id, :details)
+INSERT INTO audit_log (seq, at_us, actor, actor_role, address, action, object_type, object_id, request_id, before_sha256,
+    after_sha256, details, key_id, hash)
+VALUES (:seq, :at_us, :actor, :actor_role, :address, :action, :object_type, :object_id, :request_id, :before_sha256,
+    :after_sha256, :details, :key_id, :hash)

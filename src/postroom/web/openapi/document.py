@@ -109,8 +109,8 @@ def completed(schema: Mapping[str, Any], services: WebServices) -> dict[str, Any
     components: dict[str, Any] = document.setdefault("components", {}).setdefault("schemas", {})
     any_job, jobs = job_components(services.producer.registry)
     components.update(jobs, Job=any_job)
-    bodies: set[type[msgspec.Struct]] = {model for model, _ in BODIES.values()}
-    for model in (Problem, RedriveRequest, *bodies):
+    models: list[type[msgspec.Struct]] = [Problem, RedriveRequest, *(model for model, _ in BODIES.values())]
+    for model in models:
         components.update(_components(model))
     for path, operation in _operations(document):
         _add_problems(operation, admission=path not in OPEN_PATHS)

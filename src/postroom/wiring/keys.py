@@ -1,0 +1,35 @@
+"""Keys that must be there: from the settings, or from a file beside the database that is made once."""
+
+import os
+import secrets
+from pathlib import Path
+
+from postroom.audit import Chain, Key
+from postroom.settings import Settings
+
+
+def audit_chain(settings: Settings) -> Chain:
+    """The audit trail's chain."""
+    given = settings.audit_keys or (
+        _kept(settings.database_path.with_name(settings.database_path.name + ".key")),
+    )
+    return Chain([Key.of(secret) for secret in given])
+
+
+def _kept(file: Path) -> bytes:
+    """The secret in a file that only its owner can read, made when it is not there."""
+    while True:
+        try:
+            return bytes.fromhex(file.read_text(encoding="ascii").strip())
+        except FileNotFoundError:
+            made = secrets.token_hex(32)
+        # Written whole before it has its name: another process may be starting too.
+        part = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as out:
+            out.write(made + "\n")
+        try:
+            os.link(part, file)
+        except FileExistsError:
+            pass
+        finally:
+            part.unlink()
