@@ -99,6 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str
     log_level: str
     api_tokens: tuple[ApiToken, ...]
+    encryption_keys: tuple[tuple[str, bytes], ...]
     audit_keys: tuple[bytes, ...]
     jwt_issuer: str | None
     jwt_audience: str | None
@@ -238,6 +239,20 @@ def _secrets(raw: str) -> tuple[bytes, ...]:
     return tuple(secret_bytes(part) for part in raw.split())
 
 
+def _named_secrets(raw: str) -> tuple[tuple[str, bytes], ...]:
+    found = []
+    for part in raw.split():
+        name, _, secret = part.partition(":")
+        if not name.isascii() or not name.isalnum() or len(secret_bytes(secret)) != SECRET_BYTES_MIN:
+            raise ValueError(
+                "must be ID:KEY, separated by blanks; KEY has 32 bytes, for example `openssl rand -hex 32`"
+            )
+        found.append((name, secret_bytes(secret)))
+    if len({name for name, _ in found}) < len(found):
+        raise ValueError("names a key twice; give each an id of its own")
+    return tuple(found)
+
+
 def secret_bytes(raw: str) -> bytes:
     """A secret of at least 32 bytes, in hex or Base64; raises ValueError."""
     try:
@@ -316,6 +331,7 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("log_format", "auto", _choice("auto", "console", "json"), "auto: console on a terminal, json elsewhere."),
     Setting("log_level", "info", _choice("debug", "info", "warning", "error"), "Least severe log lines that are written."),
     Setting("api_tokens", "", _tokens, "Bearer tokens of the HTTP API: NAME:ROLE:TOKEN, separated by commas.", True),
+    Setting("encryption_keys", "", _named_secrets, "Master keys that seal recipients and contents, newest first, separated by blanks: ID:KEY, KEY of 32 bytes in hex or Base64. Keep the old ones until `postroom vault rotate` has run, and the last one for ever.", True),
     Setting("audit_keys", "", _secrets, "Keys of the audit trail's chain, newest first, separated by blanks: each 32 bytes or more in hex or Base64 (`openssl rand -hex 32`). Unset, a file beside the database has one.", True),
     Setting("jwt_issuer", None, _text, "Whose signed tokens are accepted too: the `iss` of a JWT, for example https://TEAM.cloudflareaccess.com."),
     Setting("jwt_audience", None, _text, "The `aud` that such a token must have."),

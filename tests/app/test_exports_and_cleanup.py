@@ -19,7 +19,9 @@ from postroom.wiring import Application
 
 async def send_some(app: Application, clock: VirtualClock, count: int) -> None:
     for index in range(count):
-        await app.producer.enqueue_sms(message_id=f"m{index}", recipient="+14155552671", content="=HYPERLINK()")
+        await app.producer.enqueue_sms(
+            message_id=f"m{index}", recipient="+14155552671", content="=HYPERLINK()"
+        )
     await clock.advance(20)
 
 
@@ -89,7 +91,9 @@ def test_unknown_filter_lists_the_known_ones(filters: dict[str, object], text: s
         read_filters(filters)
 
 
-async def test_export_with_a_bad_filter_fails_for_good(app: Application, clock: VirtualClock, tmp_path: Path) -> None:
+async def test_export_with_a_bad_filter_fails_for_good(
+    app: Application, clock: VirtualClock, tmp_path: Path
+) -> None:
     """And leaves no file."""
     row = await export(app, clock, "csv", nonsense=1)
 
@@ -108,7 +112,9 @@ def test_csv_cells_that_a_spreadsheet_would_run_are_quoted(cell: str, tmp_path: 
         assert next(csv.reader(file)) == [f"'{cell}"]
 
 
-async def test_expired_export_files_are_removed(app: Application, clock: VirtualClock, tmp_path: Path) -> None:
+async def test_expired_export_files_are_removed(
+    app: Application, clock: VirtualClock, tmp_path: Path
+) -> None:
     """After their time, by a temp_files cleanup; not before."""
     await export(app, clock, "json")
     file = tmp_path / "exports" / "e-1.json"
@@ -126,7 +132,9 @@ async def test_expired_export_files_are_removed(app: Application, clock: Virtual
     assert row["status"] == "expired"
 
 
-async def test_records_are_archived_before_they_leave(app: Application, clock: VirtualClock, tmp_path: Path) -> None:
+async def test_records_are_archived_before_they_leave(
+    app: Application, clock: VirtualClock, tmp_path: Path
+) -> None:
     """message_queue: finished jobs leave with their messages and attempts; the archive has them all."""
     await send_some(app, clock, 3)
     await clock.advance(86_400)
@@ -145,7 +153,9 @@ async def test_records_are_archived_before_they_leave(app: Application, clock: V
 
 async def test_audit_logs_are_kept_for_six_years(app: Application, clock: VirtualClock) -> None:
     """A cleanup that reaches further is refused for good."""
-    made = await app.producer.enqueue_cleanup(target="audit_logs", older_than=clock.now() - timedelta(days=365))
+    made = await app.producer.enqueue_cleanup(
+        target="audit_logs", older_than=clock.now() - timedelta(days=365)
+    )
     await clock.advance(20)
 
     row = await app.store.read(lambda transaction: transaction.one("find_job", id=made.job_id))
@@ -157,7 +167,9 @@ async def test_old_audit_logs_leave_archived(app: Application, clock: VirtualClo
     """Entries beyond the six years are archived, then deleted."""
     await send_some(app, clock, 2)
     await clock.advance(7 * 365 * 86_400)
-    await app.producer.enqueue_cleanup(target="audit_logs", older_than=clock.now() - timedelta(days=6 * 365 + 2))
+    await app.producer.enqueue_cleanup(
+        target="audit_logs", older_than=clock.now() - timedelta(days=6 * 365 + 2)
+    )
     await clock.advance(20)
 
     (path,) = (tmp_path / "archive").glob("audit-*.ndjson.gz")

@@ -30,9 +30,14 @@ async def test_no_recipient_or_content_reaches_a_log(
     with caplog.at_level(logging.DEBUG):
         for number, content in enumerate(("fine", "test-failure", "test-temporary")):
             await app.producer.enqueue_email(
-                message_id=f"m{number}", recipient=f"{CANARY}@example.com", subject=CANARY, content=CANARY + content
+                message_id=f"m{number}",
+                recipient=f"{CANARY}@example.com",
+                subject=CANARY,
+                content=CANARY + content,
             )
-        await app.queues["message-delivery"].send({"type": "email_send", "recipient": CANARY, "content": CANARY})
+        await app.queues["message-delivery"].send(
+            {"type": "email_send", "recipient": CANARY, "content": CANARY}
+        )
         await app.queues["message-delivery"].send(CANARY, content_type="text")
         await clock.advance(2000)
 
@@ -44,7 +49,10 @@ async def test_no_recipient_or_content_reaches_a_log(
 
 def test_fields_that_are_not_listed_are_dropped() -> None:
     """A careless call cannot leak."""
-    assert keep_allowed(None, "info", {"event": "x", "job_id": "1", "recipient": CANARY}) == {"event": "x", "job_id": "1"}
+    assert keep_allowed(None, "info", {"event": "x", "job_id": "1", "recipient": CANARY}) == {
+        "event": "x",
+        "job_id": "1",
+    }
 
 
 async def test_a_broken_listener_does_not_stop_the_work(app: Application, clock: VirtualClock) -> None:

@@ -40,7 +40,9 @@ async def test_email_is_sent_and_recorded(app: Application, clock: VirtualClock)
 
     assert (await message(app))["status"] == "sent"
     assert (await job(app, made.job_id))["status"] == "done"
-    assert [(a["number"], a["outcome"], a["provider"]) for a in await attempts(app, made.job_id)] == [(1, "done", "noop")]
+    assert [(a["number"], a["outcome"], a["provider"]) for a in await attempts(app, made.job_id)] == [
+        (1, "done", "noop")
+    ]
 
 
 async def test_message_on_its_way_is_a_duplicate(app: Application, clock: VirtualClock) -> None:
@@ -51,7 +53,11 @@ async def test_message_on_its_way_is_a_duplicate(app: Application, clock: Virtua
     second = await app.producer.enqueue_job(email(content="something else"))
 
     assert second.duplicate
-    assert (second.job_id, second.enqueued_at, second.status) == (first.job_id, first.enqueued_at, first.status)
+    assert (second.job_id, second.enqueued_at, second.status) == (
+        first.job_id,
+        first.enqueued_at,
+        first.status,
+    )
     await clock.advance(10)
     assert (await app.producer.enqueue_job(email())).duplicate
     assert (await app.status.read()).health.total == 1
@@ -184,7 +190,13 @@ async def test_batch_with_one_invalid_job_stores_none(app: Application) -> None:
 
 async def test_job_sent_to_the_queue_directly_is_adopted(app: Application, clock: VirtualClock) -> None:
     """A job that came without a record gets one when it is processed."""
-    body = {"type": "email_send", "messageId": "raw", "recipient": "a@example.com", "subject": "S", "content": "C"}
+    body = {
+        "type": "email_send",
+        "messageId": "raw",
+        "recipient": "a@example.com",
+        "subject": "S",
+        "content": "C",
+    }
     sent = await app.queues["message-delivery"].send(body)
     await clock.advance(10)
 
@@ -192,10 +204,18 @@ async def test_job_sent_to_the_queue_directly_is_adopted(app: Application, clock
     assert (await job(app, sent.id))["status"] == "done"
 
 
-async def test_second_message_with_the_same_id_in_the_queue_is_not_sent(app: Application, clock: VirtualClock) -> None:
+async def test_second_message_with_the_same_id_in_the_queue_is_not_sent(
+    app: Application, clock: VirtualClock
+) -> None:
     """Duplicate delivery of a messageId by another route sends once."""
     await app.producer.enqueue_job(email("once"))
-    body = {"type": "email_send", "messageId": "once", "recipient": "a@example.com", "subject": "S", "content": "C"}
+    body = {
+        "type": "email_send",
+        "messageId": "once",
+        "recipient": "a@example.com",
+        "subject": "S",
+        "content": "C",
+    }
     stray = await app.queues["message-delivery"].send(body)
     await clock.advance(10)
 
@@ -240,7 +260,9 @@ async def test_finished_job_that_comes_again_is_skipped(app: Application, clock:
     made = await app.producer.enqueue_job(email())
     await clock.advance(10)
 
-    assert (await app.ledger.begin(context_of(app, made.job_id, clock, 2), email())).skip == "the job is done already"
+    assert (
+        await app.ledger.begin(context_of(app, made.job_id, clock, 2), email())
+    ).skip == "the job is done already"
 
 
 async def test_every_step_is_in_the_audit_trail(app: Application, clock: VirtualClock) -> None:
@@ -249,10 +271,20 @@ async def test_every_step_is_in_the_audit_trail(app: Application, clock: Virtual
     await clock.advance(10)
 
     def entries(transaction: StoreTransaction) -> list[dict[str, object]]:
-        values = {"after": 0, "last": 1 << 60, "from_us": 0, "until_us": 1 << 62, "actor": None, "action": None}
+        values = {
+            "after": 0,
+            "last": 1 << 60,
+            "from_us": 0,
+            "until_us": 1 << 62,
+            "actor": None,
+            "action": None,
+        }
         return transaction.all("export_audit", limit=10, **values)
 
     trail = await app.store.read(entries)
 
-    assert [(row["actor"], row["action"]) for row in trail] == [("anna", "job.enqueued"), ("worker", "job.done")]
+    assert [(row["actor"], row["action"]) for row in trail] == [
+        ("anna", "job.enqueued"),
+        ("worker", "job.done"),
+    ]
     assert "example.com" not in str(trail)

@@ -29,9 +29,15 @@ def test_environment_beats_file_and_flag_beats_both(tmp_path: Path) -> None:
     """flag, environment, .env, default; each with its origin."""
     (tmp_path / ".env").write_text("POSTROOM_PORT=1\nPOSTROOM_LOG_LEVEL=debug\nOTHER=x\n")
 
-    loaded = load({"POSTROOM_PORT": "2", "POSTROOM_HOST": "::1"}, folder=tmp_path, overrides={"host": "127.0.0.1"})
+    loaded = load(
+        {"POSTROOM_PORT": "2", "POSTROOM_HOST": "::1"}, folder=tmp_path, overrides={"host": "127.0.0.1"}
+    )
 
-    assert (loaded.settings.port, loaded.settings.log_level, loaded.settings.host) == (2, "debug", "127.0.0.1")
+    assert (loaded.settings.port, loaded.settings.log_level, loaded.settings.host) == (
+        2,
+        "debug",
+        "127.0.0.1",
+    )
     origins = {one.name: one.origin for one in loaded.listed}
     assert origins["POSTROOM_PORT"] == "environment"
     assert origins["POSTROOM_LOG_LEVEL"] == ".env"
@@ -84,13 +90,18 @@ def test_outside_local_tokens_are_warned_about(tmp_path: Path) -> None:
     """Without one every request is refused, which is safe and surprising."""
     environ = {"POSTROOM_ENVIRONMENT": "production", "POSTROOM_SMTP_URL": "smtp://mail.example.com"}
 
-    assert any("POSTROOM_API_TOKENS is empty" in warning for warning in load(environ, folder=tmp_path).warnings)
+    assert any(
+        "POSTROOM_API_TOKENS is empty" in warning for warning in load(environ, folder=tmp_path).warnings
+    )
 
 
 def test_secrets_are_never_told(tmp_path: Path) -> None:
     """Not in the list, not in a repr, not in an error."""
     secret = "hunter2" * 8
-    environ = {"POSTROOM_API_TOKENS": f"ops:operator:{secret}", "POSTROOM_SMTP_URL": f"smtp://me:{secret}@mail"}
+    environ = {
+        "POSTROOM_API_TOKENS": f"ops:operator:{secret}",
+        "POSTROOM_SMTP_URL": f"smtp://me:{secret}@mail",
+    }
     loaded = load(environ, folder=tmp_path)
 
     assert secret not in repr(loaded.listed)
@@ -112,7 +123,8 @@ def test_every_setting_is_explained() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "path"), [("sqlite:///a.db", "a.db"), ("sqlite:////srv/a.db", "/srv/a.db"), ("sqlite:///a%20b.db", "a b.db")]
+    ("url", "path"),
+    [("sqlite:///a.db", "a.db"), ("sqlite:////srv/a.db", "/srv/a.db"), ("sqlite:///a%20b.db", "a b.db")],
 )
 def test_database_urls_name_a_file(url: str, path: str) -> None:
     """Three slashes for a file in this folder, four for an absolute path."""

@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "queue": "postroom.cli.queue:queue",
     "dlq": "postroom.cli.dlq:dlq",
     "audit": "postroom.cli.audit:audit",
+    "vault": "postroom.cli.vault:vault",
     "user": "postroom.cli.user:user",
     "token": "postroom.cli.user:token",
     "check": "postroom.cli.check:check",

@@ -6,6 +6,7 @@ only then is the message settled: who dies in between finds the record when the 
 """
 
 import asyncio
+from collections.abc import Callable
 
 from postroom.jobs.events import JobFinished, JobRejected, JobStarted
 from postroom.jobs.ledger import Ledger, NoLedger
@@ -44,6 +45,7 @@ class Dispatcher:
         policy: RetryPolicy | None = None,
         ledger: Ledger | None = None,
         tracer: Tracer | None = None,
+        unseal: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self._registry = registry
         self._clock = clock
@@ -51,6 +53,7 @@ class Dispatcher:
         self._policy = policy or RetryPolicy()
         self._ledger: Ledger = ledger or NoLedger()
         self._tracer: Tracer = tracer or NoTracer()
+        self._unseal = unseal or _as_it_is
 
     async def __call__(self, batch: MessageBatch) -> None:
         """Process a batch; returns when all its messages are decided."""
@@ -58,7 +61,15 @@ class Dispatcher:
 
     async def _process(self, message: Message, queue: str) -> None:
         try:
-            job = decode_job(message.raw, self._registry, clock=self._clock)
+            raw = self._unseal(message.raw)
+        except Exception as error:
+            # Its key is not configured here, or it was changed: nothing about the job is known.
+            reason = f"the body cannot be opened: {type(error).__name__}"
+            self._events.emit(JobRejected(message_id=message.id, queue=queue, reason=reason))
+            message.retry(delay_seconds=RECORD_RETRY_SECONDS)
+            return
+        try:
+            job = decode_job(raw, self._registry, clock=self._clock)
         except JobInvalid as error:
             reason = f"not a valid job: {error}"
             self._events.emit(JobRejected(message_id=message.id, queue=queue, reason=reason))
@@ -170,6 +181,10 @@ class Dispatcher:
                 delay_seconds=delay_seconds,
             )
         )
+
+
+def _as_it_is(body: bytes) -> bytes:
+    return body
 
 
 def _started(context: JobContext) -> JobStarted:

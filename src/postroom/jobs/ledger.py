@@ -30,11 +30,17 @@ class Entry(NamedTuple):
     send_at_us: int | None
     """When the sender wants it, if that lies in the future."""
     body: bytes
+    sealed: bool = False
+    """Whether the body is no longer JSON."""
 
     def request(self, trace: Mapping[str, str] | None = None) -> MessageSendRequest:
         """The message in the queue; `trace` continues the trace of who enqueues it."""
         return MessageSendRequest(
-            msgspec.Raw(self.body), delay_seconds=self.delay_seconds, priority=self.priority, trace=trace
+            self.body if self.sealed else msgspec.Raw(self.body),
+            content_type="bytes" if self.sealed else "json",
+            delay_seconds=self.delay_seconds,
+            priority=self.priority,
+            trace=trace,
         )
 
 

@@ -5,7 +5,7 @@ await producer.enqueue_email(message_id="msg-123", recipient="patient@example.co
                              subject="Appointment Reminder", content="...", priority="high")
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,8 +28,9 @@ class JobProducer:
     """Puts jobs into a queue, by priority and time.
 
     High priority is available at once, normal after 1 s, low after 5 s (`delays`), and among what is due the
-    queue delivers high before normal before low. With a ledger, the job's record and its message come into
-    being in one transaction, and a messageId or exportId that is on its way or done is not enqueued again.
+    queue delivers high before normal before low. `seal` makes bodies unreadable in the queue. With a ledger, the
+    job's record and its message come into being in one transaction, and a messageId or exportId that is on its way
+    or done is not enqueued again.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class JobProducer:
         delays: PriorityDelays | None = None,
         ledger: Ledger | None = None,
         tracer: Tracer | None = None,
+        seal: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self.registry = registry
+        self._seal = seal
         self._tracer: Tracer = tracer or NoTracer()
         self._queue = queue
         self._delays = delays or PriorityDelays()
@@ -77,7 +80,10 @@ class JobProducer:
             send_at_us = to_us(send_at) if delay else None
         reference = getattr(checked, "message_id", None) or getattr(checked, "export_id", None)
         body = self.registry.encode(checked)
-        return Entry(checked, kind, reference, priority, delay, send_at_us, body)
+        sealed = self._seal is not None
+        if self._seal is not None:
+            body = self._seal(body)
+        return Entry(checked, kind, reference, priority, delay, send_at_us, body, sealed)
 
     async def enqueue_prepared(
         self, entries: Sequence[Entry], *, actor: Actor | str = SYSTEM

@@ -6,7 +6,7 @@ it commit together. Recipients and contents are sealed on the way in and opened 
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -15,26 +15,10 @@ from postroom.kit.actor import Actor
 from postroom.kit.redact import Discreet
 from postroom.messages.states import MessageState, moves_of_people, target
 from postroom.store import StoreTransaction
+from postroom.store.vault import Sealing
 
 SEALED: Final = ("recipient", "subject", "content", "html", "review_note")
 """Fields that hold health data."""
-
-
-class Sealing(Protocol):
-    """Keeps fields unreadable at rest; `store.vault` has those that do and the one that does not."""
-
-    def seal_all(
-        self, transaction: StoreTransaction, message_id: str, fields: Mapping[str, str]
-    ) -> dict[str, str]:
-        """The fields as they are stored."""
-
-    def open_all(
-        self, transaction: StoreTransaction, message_id: str, fields: Mapping[str, str]
-    ) -> dict[str, str]:
-        """The fields as they were."""
-
-    def index(self, value: str) -> str:
-        """A blind index: the same for the same value, and no way back."""
 
 
 class MessageRecord(Discreet, frozen=True, kw_only=True):

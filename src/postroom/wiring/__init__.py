@@ -1,6 +1,6 @@
 """Where the parts are put together: settings in, a working application out. Nothing else composes."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -40,10 +40,11 @@ from postroom.queues import ConsumerOptions, Queues, QueuesConfig, connect
 from postroom.retention import Cleanup
 from postroom.settings import Settings
 from postroom.store import Store, StoreTransaction, open_store
+from postroom.store.vault import Vault
 from postroom.web import Accounts, Token, WebServices
 from postroom.web.door import Door
 from postroom.web.limits import Rate, Rates
-from postroom.wiring.keys import audit_chain
+from postroom.wiring.keys import audit_chain, make_vault
 from postroom.wiring.providers import make_routes
 from postroom.workers import StatusReader
 
@@ -120,7 +121,8 @@ async def open_application(
         store = await stack.enter_async_context(
             open_store(queues, settings.database_path, clock, chain=audit_chain(settings))
         )
-        records = Records(_Plain(), lambda transaction, moved: None)
+        vault = make_vault(settings)
+        records = Records(vault, lambda transaction, moved: None)
         ledger = StoreLedger(store, clock, records, max_attempts=settings.max_attempts)
         name = queues.config.producers.get(settings.queue, settings.queue)
         delays = PriorityDelays(
@@ -128,7 +130,11 @@ async def open_application(
             normal=settings.delay_normal_seconds,
             low=settings.delay_low_seconds,
         )
-        producer = JobProducer(queues[name], registry, delays=delays, ledger=ledger)
+        sealed = isinstance(vault, Vault)
+        producer = JobProducer(
+            queues[name], registry, delays=delays, ledger=ledger, tracer=store.tracer,
+            seal=vault.seal_body if sealed else None,
+        )  # fmt: skip
         outbox = Outbox(queues[name], registry, delays=delays, max_attempts=settings.max_attempts)
         if "message_send" not in registry.all_types:
             registry.add(MessageJob, internal=True)
@@ -146,7 +152,10 @@ async def open_application(
             sender = MessageSender(store, claims, tracking, queues.events)
             _add_processors(registry, settings, store, sender)
             policy = RetryPolicy(max_attempts=settings.max_attempts, base_seconds=settings.retry_base_seconds)
-            dispatcher = Dispatcher(registry, clock=clock, events=queues.events, policy=policy, ledger=ledger)
+            dispatcher = Dispatcher(
+                registry, clock=clock, events=queues.events, policy=policy, ledger=ledger, tracer=store.tracer,
+                unseal=vault.open_body,
+            )  # fmt: skip
             queues.consumer(name)(dispatcher)
         stack.push_async_callback(record_given_up(queues, name, ledger))
         users = Users()
@@ -243,18 +252,6 @@ def _rules(settings: Settings) -> ReviewRules:
         binding=settings.review_binding,
         approval_seconds=settings.approval_hours * 3600,
     )
-
-
-class _Plain:
-    def seal_all(
-        self, transaction: StoreTransaction, message_id: str, fields: Mapping[str, str]
-    ) -> dict[str, str]:
-        return dict(fields)
-
-    open_all = seal_all
-
-    def index(self, value: str) -> str:
-        return value
 
 
 def _facts(settings: Settings, router: Router) -> dict[str, object]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from postroom.audit import Chain, Key
 from postroom.settings import Settings
+from postroom.store.vault import MasterKey, NoVault, Vault
 
 
 def audit_chain(settings: Settings) -> Chain:
@@ -14,6 +15,13 @@ def audit_chain(settings: Settings) -> Chain:
         _kept(settings.database_path.with_name(settings.database_path.name + ".key")),
     )
     return Chain([Key.of(secret) for secret in given])
+
+
+def make_vault(settings: Settings) -> Vault | NoVault:
+    """What seals recipients and contents: a vault where keys are configured."""
+    if not settings.encryption_keys:
+        return NoVault()
+    return Vault([MasterKey(id_, secret) for id_, secret in settings.encryption_keys])
 
 
 def _kept(file: Path) -> bytes:

@@ -1,0 +1,1 @@
+SELECT * FROM message_keys WHERE key_id <> :key_id LIMIT :limit
