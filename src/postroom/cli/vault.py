@@ -1,5 +1,7 @@
 """`vault ...`: the keys that recipients and contents are sealed with."""
 
+from typing import Any
+
 import click
 from rich.progress import Progress
 
@@ -41,7 +43,7 @@ def rotate() -> None:
     click.echo(f"{count} keys were wrapped anew")
 
 
-async def _status() -> tuple[list[dict[str, int]], list[str]]:
+async def _status() -> tuple[list[dict[str, Any]], list[str]]:
     async with opened() as app:
         rows = await app.store.read(lambda transaction: transaction.all("count_message_keys"))
         return rows, [name for name, _ in app.settings.encryption_keys]

@@ -21,8 +21,13 @@ class Place(NamedTuple):
 
 PROVIDERS: Final[dict[str, Place]] = {
     "noop": Place("postroom.delivery.providers.noop", ("email", "sms")),
+    "resend": Place("postroom.delivery.providers.resend", ("email",), "service"),
+    "sendgrid": Place("postroom.delivery.providers.sendgrid", ("email",), "service"),
+    "ses": Place("postroom.delivery.providers.ses", ("email",), "aws"),
     "smtp": Place("postroom.delivery.providers.smtp", ("email",), "service"),
     "smtps": Place("postroom.delivery.providers.smtp", ("email",), "service"),
+    "twilio": Place("postroom.delivery.providers.twilio", ("sms",), "service"),
+    "vonage": Place("postroom.delivery.providers.vonage", ("sms",), "service"),
 }
 """From a URL's scheme to the provider; the only place that knows them all."""
 

@@ -1,0 +1,1 @@
+SELECT * FROM suppressions WHERE id = :id

@@ -1,0 +1,1 @@
+SELECT id FROM unclear_wishes WHERE evidence = :evidence

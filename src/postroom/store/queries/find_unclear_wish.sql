@@ -1,0 +1,1 @@
+SELECT * FROM unclear_wishes WHERE id = :id

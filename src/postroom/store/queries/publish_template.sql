@@ -1,0 +1,1 @@
+UPDATE templates SET version = :version, updated_us = :now_us WHERE id = :id
