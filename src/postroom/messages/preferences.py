@@ -153,8 +153,7 @@ class Preferences:
             return
         evidence = _evidence(event)
         if event.suppress or event.bounce == "hard":
-            source = Source.PROVIDER if event.kind is EventKind.REJECTED else Source.HARD_BOUNCE
-            self._suppress(transaction, recipient, None, source, WEBHOOK, evidence, now_us)
+            self._suppress(transaction, recipient, None, Source.HARD_BOUNCE, WEBHOOK, evidence, now_us)
         elif event.bounce == "soft":
             address = _international(recipient)
             try:

@@ -15,7 +15,6 @@ from postroom.delivery.errors import Unsendable
 from postroom.kit.actor import Actor
 from postroom.kit.clock import MICROSECOND
 from postroom.kit.ids import new_id
-
 from postroom.messages.templates import EVERYTHING
 from postroom.store import StoreTransaction
 from postroom.store.vault import Sealing
@@ -24,6 +23,8 @@ WishChannel: TypeAlias = Literal["email", "sms"]
 SOFT_BOUNCES: Final = 3
 SOFT_BOUNCE_SECONDS: Final = 7 * 86_400
 """So many soft bounces in such a time suppress an address."""
+LATEST: Final = 1 << 62
+"""A page before this begins with the last entry."""
 REASON_CHARS_MAX: Final = 500
 EVIDENCE_CHARS_MAX: Final = 200
 
@@ -207,18 +208,25 @@ class Suppressions:
         self, transaction: StoreTransaction, entry_id: str, source: Source, *, actor: Actor, now_us: int,
         **facts: str | None,
     ) -> Entry:  # fmt: skip
-        """Take back what an entry says; see `allow`. Returns the entry. Raises NoSuchEntry and as `allow` does."""
+        """Take back what an entry says; returns the entry that does. Raises NoSuchEntry and as `allow` does."""
         row = transaction.one("find_suppression", id=entry_id)
         where = None if row is None else {name: row[name] for name in ("address_key", "channel", "topic")}
         standing = [] if where is None else transaction.all("standing_suppressions", **where)
         if row is None or all(one["id"] != entry_id for one in standing):
             raise NoSuchEntry("there is no such entry, or it has been lifted already")
-        entry = self.opened(transaction, row)
         self.allow(
-            transaction, row["channel"], entry.address, row["topic"], source, actor=actor, now_us=now_us,
-            key=row["address_key"], **facts,
+            transaction, row["channel"], self.opened(transaction, row).address, row["topic"], source, actor=actor,
+            now_us=now_us, key=row["address_key"], **facts,
         )  # fmt: skip
-        return entry
+        return self.page(
+            transaction,
+            LATEST,
+            1,
+            channel=row["channel"],
+            topic=row["topic"],
+            key=row["address_key"],
+            history=True,
+        )[0]
 
     def note_soft_bounce(
         self, transaction: StoreTransaction, channel: str, address: str, *, evidence: str, actor: Actor, now_us: int

@@ -13,7 +13,7 @@ from postroom.audit import record as audit
 from postroom.jobs.validation import Problem
 from postroom.kit.actor import Actor
 from postroom.messages.drafts import Draft, MessageInvalid
-from postroom.messages.templates import NewTemplate, Text, Variable, check_template, render
+from postroom.messages.templates import NewTemplate, TemplateText, Variable, check_template, render
 from postroom.store import StoreTransaction
 
 WAITS_REMEMBERED: Final = 1_000
@@ -48,7 +48,7 @@ class Template(NamedTuple):
     """The published version."""
     archived: bool
     """Whether no new messages may be made of it."""
-    text: Text
+    text: TemplateText
     sha256: str
     author: str
     at_us: int
@@ -75,7 +75,7 @@ class Templates:
         self,
         transaction: StoreTransaction,
         template_id: str,
-        text: Text,
+        text: TemplateText,
         seen: int | None,
         actor: Actor,
         now_us: int,
@@ -144,7 +144,7 @@ class Templates:
         template_id: str,
         channel: str,
         version: int,
-        text: Text,
+        text: TemplateText,
         actor: Actor,
         now_us: int,
     ) -> None:
@@ -218,14 +218,14 @@ def _audit(
     )  # fmt: skip
 
 
-def _sha256(channel: str, text: Text) -> str:
+def _sha256(channel: str, text: TemplateText) -> str:
     """Of all that a version says; the name of the template is no part of it."""
-    fields = {name: getattr(text, name) for name in Text.__struct_fields__}
+    fields = {name: getattr(text, name) for name in TemplateText.__struct_fields__}
     return hashlib.sha256(msgspec.json.encode([channel, fields], order="sorted")).hexdigest()
 
 
 def _template(row: Mapping[str, Any]) -> Template:
-    text = Text(
+    text = TemplateText(
         subject=row["subject"], content=row["content"], html=row["html"],
         variables=_variables.decode(row["variables"]), topic=row["topic"], policy=row["policy"],
         health_data=bool(row["health_data"]), uncertain_wait_seconds=row["wait_seconds"], sender=row["sender"],

@@ -56,7 +56,7 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
     """What previews show."""
 
 
-class Text(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class TemplateText(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """What a version of a template says, and how messages made of it are sent."""
 
     subject: str | None = None
@@ -74,7 +74,7 @@ class Text(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unk
     """Who it comes from, where not the usual sender."""
 
 
-class NewTemplate(Text, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class NewTemplate(TemplateText, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A template to be made, with its first version."""
 
     template_id: str
@@ -100,7 +100,7 @@ class _Field(NamedTuple):
     text: str
 
 
-def check_template(channel: str, text: Text, template_id: str | None = None) -> None:
+def check_template(channel: str, text: TemplateText, template_id: str | None = None) -> None:
     """Raises TemplateInvalid with everything that is wrong."""
     problems = []
     if template_id is not None and _ID.fullmatch(template_id) is None:
@@ -116,7 +116,7 @@ def check_template(channel: str, text: Text, template_id: str | None = None) -> 
         raise TemplateInvalid(problems)
 
 
-def render(text: Text, variables: Mapping[str, str]) -> Rendered:
+def render(text: TemplateText, variables: Mapping[str, str]) -> Rendered:
     """The message. Raises MessageInvalid, naming each variable that is missing, unknown or wrong."""
     declared = {variable.name: variable for variable in text.variables}
     problems = []
@@ -147,7 +147,7 @@ def render(text: Text, variables: Mapping[str, str]) -> Rendered:
     )
 
 
-def samples_of(text: Text) -> dict[str, str]:
+def samples_of(text: TemplateText) -> dict[str, str]:
     """The values that previews show."""
     return {variable.name: variable.sample for variable in text.variables}
 
@@ -157,12 +157,12 @@ def _read(text: str) -> tuple[Part, ...]:
     return read_parts(text)
 
 
-def _fields(text: Text) -> list[_Field]:
+def _fields(text: TemplateText) -> list[_Field]:
     given = (("subject", text.subject), ("content", text.content), ("html", text.html))
     return [_Field(name, value) for name, value in given if value is not None]
 
 
-def _text_problems(channel: str, text: Text) -> list[Problem]:
+def _text_problems(channel: str, text: TemplateText) -> list[Problem]:
     problems = []
     if channel == "sms":
         problems += [
@@ -187,7 +187,7 @@ def _text_problems(channel: str, text: Text) -> list[Problem]:
     return problems
 
 
-def _setting_problems(channel: str, text: Text) -> list[Problem]:
+def _setting_problems(channel: str, text: TemplateText) -> list[Problem]:
     problems = []
     topic = text.topic
     if topic is not None and not (

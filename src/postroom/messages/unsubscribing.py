@@ -1,9 +1,9 @@
 """Links by which people unsubscribe with one click (RFC 8058), and the headers that carry them.
 
-A token says whose address, channel, topic and message it is about; nobody can read or make one without the key, and it
-never ends, so that a link in an old message still works (at least 30 days after sending are asked for by US law, 16 CFR
-316.5). It is AES-SIV (RFC 5297): sealed and authenticated by one key, and the same token for the same message at every
-try, so that a provider's idempotency key stays good. In it, an address is only its blind index.
+A token says whose address, channel, topic and message it is about. Nobody can read or make one without the key, and it
+never ends: links must work for 30 days after sending in the US (15 U.S.C. 7704(a)(3)), for 60 in Canada (CASL 11). It
+is AES-SIV (RFC 5297): sealed and authenticated at once, and the same for the same message at every try, so that a
+provider's idempotency key stays good. In it, an address is only its blind index.
 """
 
 import hmac

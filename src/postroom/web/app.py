@@ -16,7 +16,21 @@ from litestar import Litestar, Response
 from litestar.di import Provide
 
 from postroom.accounts import Permission
-from postroom.web.api import audit, enqueue, exports, jobs, messages, queues, redrive, session, users
+from postroom.web import unsubscribe
+from postroom.web.api import (
+    audit,
+    enqueue,
+    exports,
+    jobs,
+    messages,
+    queues,
+    redrive,
+    session,
+    suppressions,
+    templates,
+    unclear,
+    users,
+)
 from postroom.web.asgi import Application, Receive, Scope, Send
 from postroom.web.auth import (
     IDEMPOTENCY_KEY,
@@ -215,6 +229,7 @@ def _litestar(services: WebServices) -> Litestar:
         [
             enqueue.enqueue_job, enqueue.enqueue_batch, jobs.list_jobs, jobs.get_job, *messages.HANDLERS, *users.HANDLERS,
             *session.HANDLERS, *audit.HANDLERS,
+            *templates.HANDLERS, *suppressions.HANDLERS, *unclear.HANDLERS, *unsubscribe.HANDLERS,
             exports.get_export, queues.list_queues, queues.get_queue, queues.pause_queue, queues.resume_queue,
             queues.peek_queue, redrive.redrive_queue, status.queue_status, sending.enqueue_test, sending.enqueue_one,
             health, ready,

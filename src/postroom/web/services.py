@@ -9,6 +9,7 @@ from postroom.accounts import Issuer, Passwords, Role, Sessions, Tokens, Users
 from postroom.jobs import JobProducer
 from postroom.kit.clock import Clock
 from postroom.messages import Desk, Draft, Records
+from postroom.messages.unsubscribing import Unsubscribing
 from postroom.queues import Queues
 from postroom.store import Store, StoreTransaction
 from postroom.web.door import Door
@@ -72,6 +73,8 @@ class WebServices(msgspec.Struct, frozen=True, kw_only=True):
     desk: Desk
     """Where people act on messages."""
     records: Records
+    unsubscribing: Unsubscribing | None = None
+    """What reads the links by which people unsubscribe; None: there are none."""
     fill: Callable[[Draft], Filling]
     """What completes a draft from its template."""
     status: Callable[[], Awaitable[msgspec.Struct]]

@@ -16,8 +16,9 @@ from litestar.openapi.spec import Server
 
 from postroom import __version__
 from postroom.messages import Changes, Draft
+from postroom.messages.templates import NewTemplate, TemplateText
 from postroom.queues.limits import BATCH_COUNT_MAX
-from postroom.web.api import messages, session, users
+from postroom.web.api import messages, session, suppressions, templates, unclear, users
 from postroom.web.api.enqueue import ENQUEUE_BATCH, ENQUEUE_JOB
 from postroom.web.api.redrive import RedriveRequest
 from postroom.web.health import OPEN_PATHS
@@ -75,6 +76,13 @@ BODIES: Final[Mapping[str, tuple[type[msgspec.Struct], bool]]] = {
     "changeUser": (users.ChangedUser, True),
     "createToken": (users.NewToken, True),
     "signIn": (session.SignIn, True),
+    "createTemplate": (NewTemplate, True),
+    "publishTemplate": (TemplateText, True),
+    "archiveTemplate": (templates.Archiving, True),
+    "previewTemplate": (templates.Previewing, False),
+    "suppressAddress": (suppressions.NewSuppression, True),
+    "liftSuppression": (suppressions.Lifting, True),
+    "decideUnclearWish": (unclear.Deciding, True),
 }
 """Operation to the model of its body, and whether it must have one."""
 
