@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from postroom.messages.drafts import is_zone
+from postroom.messages.quiet_hours import QuietHours, read_quiet_hours
 from postroom.queues import wrangler
 
 PREFIX: Final = "POSTROOM_"
@@ -23,6 +25,17 @@ ROLES: Final = ("producer", "operator", "staff", "reviewer", "doctor", "admin", 
 """Those of `accounts/roles.py`; a test compares them."""
 
 
+WEBHOOKS: Final = (
+    "delivery",
+    "standard",
+    "twilio",
+    "sendgrid",
+    "resend",
+    "ses",
+    "vonage",
+    "postmark",
+    "mailgun",
+)
 RATE_SECONDS_MAX: Final = 86_400
 SECRET_BYTES_MIN: Final = 32
 
@@ -92,6 +105,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     delay_normal_seconds: float
     delay_low_seconds: float
     uncertain: str
+    quiet_hours: tuple[tuple[str, QuietHours], ...]
+    quiet_zones: tuple[str, ...]
+    portal_hours: float
+    portal_notice: str
     review_own: bool
     review_binding: bool
     approval_hours: float
@@ -99,6 +116,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str
     log_level: str
     api_tokens: tuple[ApiToken, ...]
+    webhooks: tuple[tuple[str, str], ...]
     encryption_keys: tuple[tuple[str, bytes], ...]
     audit_keys: tuple[bytes, ...]
     jwt_issuer: str | None
@@ -239,6 +257,43 @@ def _secrets(raw: str) -> tuple[bytes, ...]:
     return tuple(secret_bytes(part) for part in raw.split())
 
 
+def _quiet_hours(raw: str) -> tuple[tuple[str, QuietHours], ...]:
+    found = []
+    for part in raw.split():
+        channel, _, hours = part.partition("=")
+        if channel not in ("email", "sms", "portal"):
+            raise ValueError(
+                "must be CHANNEL=HH:MM-HH:MM, separated by blanks; CHANNEL is email, sms or portal"
+            )
+        found.append((channel, read_quiet_hours(hours)))
+    return tuple(found)
+
+
+def _zones(raw: str) -> tuple[str, ...]:
+    wrong = [name for name in raw.split() if not is_zone(name)]
+    if wrong:
+        raise ValueError(f"must be IANA time zones such as Europe/Berlin; {wrong[0]} is none")
+    return tuple(raw.split())
+
+
+def _notice(raw: str) -> str:
+    if "{link}" not in raw:
+        raise ValueError("must have {link} where the link goes")
+    return raw
+
+
+def _webhooks(raw: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for part in raw.split():
+        name, _, secret = part.partition("=")
+        if name not in WEBHOOKS or not secret:
+            raise ValueError(
+                f"must be NAME=SECRET, separated by blanks; NAME is one of {', '.join(WEBHOOKS)}"
+            )
+        found.append((name, secret))
+    return tuple(found)
+
+
 def _named_secrets(raw: str) -> tuple[tuple[str, bytes], ...]:
     found = []
     for part in raw.split():
@@ -324,6 +379,10 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("delay_normal_seconds", "1", _number(0, 86_400, "seconds"), "Delay of jobs with normal priority."),
     Setting("delay_low_seconds", "5", _number(0, 86_400, "seconds"), "Delay of jobs with low priority."),
     Setting("uncertain", "resend", _choice("resend", "hold"), "When it is unknown whether a message left: resend (at least once) or hold it for a person (at most once)."),
+    Setting("quiet_hours", "", _quiet_hours, "Hours in the recipient's zone at which nothing is sent but put off, by channel: sms=21:00-08:00 email=22:00-06:00."),
+    Setting("quiet_zones", "", _zones, "Time zones of recipients of whom none is known, separated by blanks; the hours have to suit all of them."),
+    Setting("portal_hours", "720", _number(0, 87_600, "hours"), "How long after it was sent a portal message can be read; 0 for ever."),
+    Setting("portal_notice", "You have a new message. You can read it here: {link}", _notice, "What a portal message's recipient is sent; {link} is where the link goes."),
     Setting("review_own", "no", _yes_no, "Whether somebody may approve a message of their own."),
     Setting("review_binding", "yes", _yes_no, "Whether an approval ends when recipient or content are changed."),
     Setting("approval_hours", "168", _number(0, 87_600, "hours"), "How long an approval holds after the moment that the message was to leave; 0 for ever."),
@@ -331,6 +390,7 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("log_format", "auto", _choice("auto", "console", "json"), "auto: console on a terminal, json elsewhere."),
     Setting("log_level", "info", _choice("debug", "info", "warning", "error"), "Least severe log lines that are written."),
     Setting("api_tokens", "", _tokens, "Bearer tokens of the HTTP API: NAME:ROLE:TOKEN, separated by commas.", True),
+    Setting("webhooks", "", _webhooks, "Webhooks that are accepted, separated by blanks: NAME=SECRET, repeated while a secret is changed. NAME is delivery, standard, twilio, sendgrid, resend, ses (the ARN of its SNS topic), vonage, postmark (USER:PASSWORD) or mailgun.", True),
     Setting("encryption_keys", "", _named_secrets, "Master keys that seal recipients and contents, newest first, separated by blanks: ID:KEY, KEY of 32 bytes in hex or Base64. Keep the old ones until `postroom vault rotate` has run, and the last one for ever.", True),
     Setting("audit_keys", "", _secrets, "Keys of the audit trail's chain, newest first, separated by blanks: each 32 bytes or more in hex or Base64 (`openssl rand -hex 32`). Unset, a file beside the database has one.", True),
     Setting("jwt_issuer", None, _text, "Whose signed tokens are accepted too: the `iss` of a JWT, for example https://TEAM.cloudflareaccess.com."),

@@ -77,19 +77,7 @@ async def test_message_that_kills_its_process_is_given_up(
     assert verdict.delivered == DELIVERIES + OTHERS
 
 
-@pytest.mark.parametrize(
-    "processes",
-    [
-        pytest.param(1, id="one process"),
-        pytest.param(
-            4,
-            id="four processes",
-            marks=pytest.mark.xfail(
-                reason="who is a suspect is known to one process only: given back, suspects look like any others"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("processes", [1, 4], ids=["one process", "four processes"])
 async def test_neighbours_in_the_batch_survive_a_message_that_kills_its_process(
     processes: int, place: Path, ledgers: Path, children: Children
 ) -> None:

@@ -9,6 +9,7 @@ from workflow_support import (
     DOWN,
     LATER,
     OPTED_OUT,
+    REFUSED,
     UNKNOWN,
     Asked,
     Keyed,
@@ -300,7 +301,7 @@ async def test_call_is_on_record_before_it_is_made(open_app: Open, clock: Virtua
 
 async def test_resend_by_a_person_is_a_new_generation(open_app: Open, clock: VirtualClock) -> None:
     """With a key of its own, so that no provider takes it for the first one."""
-    one = Keyed(BAD_ADDRESS)
+    one = Keyed(REFUSED)
     async with open_app([Route(one, True)]) as app, app.queues.running():
         await approved(app)
         await clock.advance(5)

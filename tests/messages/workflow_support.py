@@ -145,6 +145,7 @@ UNKNOWN = Outcome(Verdict.UNKNOWN, detail="the connection was lost after the mes
 DOWN = Outcome(Verdict.REJECTED_TEMPORARY, "421", "not available", elsewhere=Failover.NOW)
 LATER = Outcome(Verdict.REJECTED_TEMPORARY, "451 4.3.0", "try again later")
 BAD_ADDRESS = Outcome(Verdict.REJECTED_PERMANENT, "550 5.1.1", "the mailbox does not exist", suppress=True)
+REFUSED = Outcome(Verdict.REJECTED_PERMANENT, "554 5.6.0", "the server cannot take the message's form")
 OPTED_OUT = Outcome(Verdict.OPTED_OUT, "21610", "the person has opted out")
 BROKEN = Outcome(Verdict.CONFIG_ERROR, "535 5.7.8", "the server does not accept our login")
 

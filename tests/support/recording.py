@@ -54,10 +54,10 @@ class Recorder:
         self.crash_after: str | None = None
         """Kill this process once that verb has done its work and before anybody hears of it."""
 
-    async def lease(self, queue: str, *, limit: int, fewest: int, visibility_us: int) -> Lease:
+    async def lease(self, queue: str, *, visibility_us: int, **wanted: Any) -> Lease:
         call = self._ledger.call()
         self._ledger.write(Entry(op="lease", step=BEGUN, call=call, queue=queue))
-        lease: Lease = await self._lease(queue, limit=limit, fewest=fewest, visibility_us=visibility_us)
+        lease: Lease = await self._lease(queue, visibility_us=visibility_us, **wanted)
         if lease.messages:
             self._write("lease", DONE, call, queue, lease.messages, visibility_us=visibility_us)
             self._crash("lease")

@@ -18,7 +18,7 @@ async def test_queue_status_has_what_the_reference_document_lists(api: Api, cloc
     assert (status["health"]["total"], status["health"]["failed"]) == (4, 0)
     assert len(status["recentActivity"]) == 4
     assert status["environment"]["name"] == "local"
-    assert {queue["name"] for queue in status["queues"]} == {"dlq", "message-delivery"}
+    assert {queue["name"] for queue in status["queues"]} == {"delivery-events", "dlq", "message-delivery"}
 
 
 async def test_enqueue_test_enqueues_all_four_kinds(api: Api, clock: VirtualClock) -> None:

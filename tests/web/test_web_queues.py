@@ -56,7 +56,7 @@ async def test_queues_are_listed_with_what_waits(api: Api) -> None:
 
     queues = {queue["name"]: queue for queue in (await api.get("/api/queues")).json()["queues"]}
 
-    assert list(queues) == ["dlq", "message-delivery"]
+    assert list(queues) == ["delivery-events", "dlq", "message-delivery"]
     assert (queues["message-delivery"]["backlogCount"], queues["dlq"]["backlogCount"]) == (1, 0)
     assert queues["message-delivery"]["oldestMessageAt"] == "2026-01-05T09:00:00Z"
 

@@ -17,6 +17,8 @@ COMMANDS: Final = {
     "dlq": "postroom.cli.dlq:dlq",
     "audit": "postroom.cli.audit:audit",
     "vault": "postroom.cli.vault:vault",
+    "template": "postroom.cli.template:template",
+    "suppression": "postroom.cli.suppression:suppression",
     "user": "postroom.cli.user:user",
     "token": "postroom.cli.user:token",
     "check": "postroom.cli.check:check",

@@ -2,11 +2,13 @@
 
 from postroom.messages.claims import Claims, UncertainPolicy
 from postroom.messages.drafts import Changes, Draft, MessageInvalid
-from postroom.messages.envelopes import Envelopes, PlainEnvelopes
+from postroom.messages.envelopes import Envelopes, RecordEnvelopes
 from postroom.messages.given_up import record_given_up
+from postroom.messages.inbox import Inbox, WebhookNotUnderstood, WebhookProcessed
 from postroom.messages.job import MessageJob
 from postroom.messages.ledger import StoreLedger
 from postroom.messages.outbox import Outbox
+from postroom.messages.portal import Portal, PortalLinks
 from postroom.messages.records import IllegalMove, MessageMoved, MessageRecord, Records
 from postroom.messages.sending import AttemptFinished, FailedOver, MessageSender
 from postroom.messages.states import MessageState
@@ -30,6 +32,7 @@ __all__ = [
     "Envelopes",
     "FailedOver",
     "IllegalMove",
+    "Inbox",
     "MessageInvalid",
     "MessageJob",
     "MessageMoved",
@@ -41,13 +44,17 @@ __all__ = [
     "NotAllowed",
     "Outbox",
     "Person",
-    "PlainEnvelopes",
+    "Portal",
+    "PortalLinks",
+    "RecordEnvelopes",
     "Records",
     "ReviewRules",
     "StoreLedger",
     "Tracking",
     "UncertainPolicy",
     "VersionMoved",
+    "WebhookNotUnderstood",
+    "WebhookProcessed",
     "Wishes",
     "record_given_up",
 ]

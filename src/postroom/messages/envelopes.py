@@ -1,10 +1,16 @@
 """From a message's record to the envelope that a provider is handed."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from postroom.delivery import Channel, Email, Envelope, Text
+from postroom.messages.portal import PortalLinks
 from postroom.messages.records import MessageRecord
+from postroom.messages.suppressions import Suppressions
+from postroom.messages.unsubscribing import Subscription, Unsubscribing
 from postroom.store import StoreTransaction
+
+NOTICE: Final = "You have a new message. You can read it here: {link}"
+NOTICE_SUBJECT: Final = "You have a new message"
 
 
 class Envelopes(Protocol):
@@ -19,35 +25,54 @@ class Envelopes(Protocol):
         """The envelope of one call."""
 
 
-class PlainEnvelopes:
-    """Email and SMS as they are on record; `sender` is the From of emails, else the provider's own."""
+class RecordEnvelopes:
+    """Emails and text messages as they are on record, with a way out; of portal messages only a notice."""
 
-    def __init__(self, *, sender: str | None = None) -> None:
+    def __init__(
+        self,
+        suppressions: Suppressions,
+        *,
+        sender: str | None = None,
+        unsubscribing: Unsubscribing | None = None,
+        links: PortalLinks | None = None,
+        notice: str = NOTICE,
+        notice_subject: str = NOTICE_SUBJECT,
+    ) -> None:
+        """`sender` is the From of emails, else the provider's own. `notice` has `{link}` where the link goes."""
+        self._suppressions = suppressions
         self._sender = sender
+        self._unsubscribing = unsubscribing
+        self._links = links
+        self._notice = notice
+        self._notice_subject = notice_subject
 
     def way(self, record: MessageRecord) -> tuple[Channel, bool]:
-        """By its own channel."""
+        """By its own channel; a portal's notice by whichever the recipient has, and without health data."""
+        if record.channel == "portal":
+            return ("email" if "@" in record.recipient else "sms"), False
         return ("sms" if record.channel == "sms" else "email"), record.health_data
 
     def make(
         self, transaction: StoreTransaction, record: MessageRecord, delivery_id: str, key: str
     ) -> Envelope:
         """The same at every try, apart from the correlation token."""
-        if record.channel == "sms":
+        content, subject, html = record.content, record.subject or "", record.html
+        if record.channel == "portal":
+            link = self._links.link(record.id, record.generation) if self._links is not None else ""
+            content, subject, html = self._notice.replace("{link}", link), self._notice_subject, None
+        if self.way(record)[0] == "sms":
             return Text(
-                message_id=record.id,
-                recipient=record.recipient,
-                content=record.content,
-                attempt_id=delivery_id,
+                message_id=record.id, recipient=record.recipient, content=content, attempt_id=delivery_id,
                 idempotency_key=key,
-            )
+            )  # fmt: skip
         return Email(
-            message_id=record.id,
-            recipient=record.recipient,
-            subject=record.subject or "",
-            content=record.content,
-            html=record.html,
-            sender=self._sender,
-            attempt_id=delivery_id,
-            idempotency_key=key,
-        )
+            message_id=record.id, recipient=record.recipient, subject=subject, content=content, html=html,
+            sender=self._sender, headers=self._headers(record), attempt_id=delivery_id, idempotency_key=key,
+        )  # fmt: skip
+
+    def _headers(self, record: MessageRecord) -> dict[str, str]:
+        """The way out of what has a topic (RFC 8058)."""
+        if record.topic is None or self._unsubscribing is None:
+            return {}
+        key = self._suppressions.key("email", record.recipient)
+        return self._unsubscribing.headers(Subscription(key, "email", record.topic, record.id))

@@ -34,6 +34,9 @@ of the clock than this is from before the clock was set back. Everything else is
 
 AGELESS_DELAY_US = AGELESS_DELAY_SECONDS * MICROSECOND
 
+NO_SUSPECTS = range(0)
+"""For `lease`: nobody is suspected."""
+
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a broker can do beyond sending, leasing and settling; checked when something is declared."""
@@ -83,7 +86,8 @@ class Leased(msgspec.Struct, frozen=True, gc=False):
     """This delivery included: 1 on the first."""
     meta: bytes | None
     lost: bool = False
-    """Whether the delivery before ended by losing its lease: nobody settled it, perhaps because it died."""
+    """Whether the delivery before lapsed: its lease ran out and nobody settled it, perhaps because it died. Being
+    given back unhandled does not clear this."""
 
 
 class Lease(NamedTuple):
@@ -98,6 +102,8 @@ class Lease(NamedTuple):
     """When nothing was leased: when the next delayed or leased message comes due; now, when another try is due."""
     version: int
     """Pass to `wait`: it returns at once when something has happened since."""
+    suspect: bool = False
+    """Whether what was leased is a suspect; with nothing leased, whether one waits until the process is idle."""
 
 
 class DeadLetter(NamedTuple):
@@ -116,7 +122,7 @@ class Settlement(NamedTuple):
     """With a delay in microseconds."""
     dead: Sequence[DeadLetter] = ()
     released: Sequence[Leased] = ()
-    """Given back unhandled: available at once, and the attempt is not counted."""
+    """Given back unhandled: available at once, the attempt is not counted, and who was `lost` stays so."""
     late_acks: bool = False
     """Pull consumers: an ack counts even when the lease was lost (Cloudflare is permissive here)."""
 
@@ -183,10 +189,24 @@ class Broker(Protocol):
     async def send(self, queue: str, messages: Sequence[Outgoing]) -> Sent:
         """Store messages, all or none; durable when it returns. Raises QueueNotFound, StorageFull."""
 
-    async def lease(self, queue: str, *, limit: int, fewest: int, visibility_us: int) -> Lease:
+    async def lease(
+        self,
+        queue: str,
+        *,
+        limit: int,
+        fewest: int,
+        visibility_us: int,
+        suspects: range = NO_SUSPECTS,
+        busy: bool = False,
+    ) -> Lease:
         """Lease up to `limit` ready messages in whole multiples of `fewest`, or none when fewer are ready.
 
         Order: by due time, a step of priority being worth AGEING_US. A paused queue leases nothing.
+
+        A message whose former lease lapsed and whose number of deliveries is in `suspects` may be what kills its
+        handlers. The first such among those that would be leased is leased alone, without regard to `fewest`, so
+        that no other is delivered with it, in whatever process; a `busy` caller, which has handlers running, leases
+        nothing then and spends no attempt of anyone.
         """
 
     async def settle(self, queue: str, settlement: Settlement) -> Sequence[Leased]:

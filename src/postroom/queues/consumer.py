@@ -30,7 +30,7 @@ RENEWALS_A_LEASE = 3
 FAILURES_WATCHED = 20
 """Batches over which the share of raising handlers is taken."""
 LOSSES = 2
-"""A message that was delivered more often than this and whose lease was lost is handed over alone."""
+"""A message that was delivered so often and whose last delivery lapsed is handed over alone from then on."""
 PAUSE_SECONDS = (0.1, 5.0)
 """First and longest pause after the store could not be reached."""
 
@@ -69,7 +69,8 @@ class Consumer(Service):
         self._renewing: asyncio.Task[None] | None = None
         self._renewal: object | None = None
         self._longer: dict[str, int] = {}
-        self._suspects: set[str] = set()
+        # Delivered so often and lapsed: it may be what kills its handlers. Its last delivery it has alone in any case.
+        self._suspects = range(min(LOSSES, options.max_retries), options.max_retries + 1)
         self._raised: deque[bool] = deque(maxlen=FAILURES_WATCHED)
         self._backlogged = False
         self._fill_until_us: int | None = None
@@ -145,11 +146,17 @@ class Consumer(Service):
             limit=limit,
             fewest=size if whole else 1,
             visibility_us=options.visibility_timeout_ms * 1000,
+            suspects=self._suspects,
+            busy=bool(self._running),
         )
         if lease.messages:
             self._fill_until_us = None
             self._backlogged = lease.ready >= limit
             await self._hand_over(lease.messages)
+        if lease.suspect:
+            # Nothing beside it: neither what runs, should it have to wait for that, nor what would come next.
+            await self._idle()
+        if lease.messages or lease.suspect:
             return
         self._backlogged = False
         await self._wait_to_fill(lease)
@@ -198,13 +205,6 @@ class Consumer(Service):
             messages = [one for one in messages if one.attempts <= options.max_retries + 1]
             if late is not None:
                 await self._settle(late)
-        self._suspects.update(one.id for one in messages if one.lost and self._suspicious(one))
-        suspect = (
-            next((one for one in messages if one.id in self._suspects), None) if self._suspects else None
-        )
-        if suspect is not None:
-            await self._hand_over_alone(suspect, messages)
-            return
         self._flushed_us = self._clock.now_us()
         for start in range(0, len(messages), options.max_batch_size):
             leased = messages[start : start + options.max_batch_size]
@@ -212,21 +212,8 @@ class Consumer(Service):
             self._running[task] = None
         self._arm()
 
-    def _suspicious(self, one: Leased) -> bool:
-        """Whether it was lost so often that it may be what kills its handlers."""
-        return one.attempts > LOSSES or one.attempts > self.options.max_retries
-
-    async def _hand_over_alone(self, suspect: Leased, messages: Sequence[Leased]) -> None:
-        """Run one suspect with nothing beside it, so that its death costs its neighbours no attempt."""
-        idle = not self._running
-        others = [one for one in messages if one is not suspect or not idle]
-        if others:
-            await self._settle(settle.Verdict(Settlement(released=others), ()))
-        if idle:
-            self._suspects.discard(suspect.id)
-            task = asyncio.create_task(self._handle([suspect]), name=f"handler:{self.options.queue}")
-            self._running[task] = None
-            self._arm()
+    async def _idle(self) -> None:
+        """Wait until no handler runs."""
         while self._running and not self._stopping:
             self._done.clear()
             await self._done.wait()

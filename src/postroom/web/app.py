@@ -16,10 +16,11 @@ from litestar import Litestar, Response
 from litestar.di import Provide
 
 from postroom.accounts import Permission
-from postroom.web import unsubscribe
+from postroom.web import portal, unsubscribe
 from postroom.web.api import (
     audit,
     enqueue,
+    events,
     exports,
     jobs,
     messages,
@@ -44,7 +45,7 @@ from postroom.web.auth import (
 )
 from postroom.web.bodies import BODY_BYTES_MAX, Disconnected, read_body
 from postroom.web.cors import answer_headers, preflight
-from postroom.web.debug import sending, status
+from postroom.web.debug import delivery, sending, status
 from postroom.web.dependencies import Asked
 from postroom.web.envelope import Envelope, request_id
 from postroom.web.events import RequestDenied, RequestFailed
@@ -54,6 +55,8 @@ from postroom.web.openapi.document import openapi_config
 from postroom.web.people import refusal_of
 from postroom.web.problems import MEDIA_TYPE, UNAVAILABLE, Refusal, encode, problem_of
 from postroom.web.services import WebServices
+from postroom.web.webhooks import PREFIX as WEBHOOKS
+from postroom.web.webhooks import Inlet
 
 REQUESTS_MAX: Final = 1000
 """Requests answered at once; more are told to come again, so that memory has a bound."""
@@ -63,6 +66,11 @@ FAILED_FROM: Final = 500
 SIGN_IN: Final = "/api/session"
 PUBLIC: Final = ("/webhooks/", "/u/", "/p/")
 """Paths that show who they are for by a signature of their own: callbacks, unsubscribing, the portal."""
+
+PARTS: Final = (
+    messages, templates, suppressions, unclear, events, users, session, audit, delivery, unsubscribe, portal,
+)  # fmt: skip
+"""Modules whose `HANDLERS` are served."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -80,6 +88,7 @@ class App:
         self._thin = {enqueue.ENQUEUE_JOB: intake.job, enqueue.ENQUEUE_BATCH: intake.batch}
         self._litestar = cast(Application, litestar)
         self._services = services
+        self._inlet = Inlet(services)
         self._gate = services.gate or Gate(services)
         self._door = services.door
         self._events = services.queues.events
@@ -128,6 +137,8 @@ class App:
         elif thin is not None:
             body = await read_body(receive, headers.get(b"content-length"))
             await _send_answer(send, await thin(body, identity.actor))
+        elif path.startswith(WEBHOOKS):
+            await self._inlet(scope, receive, send)
         else:
             await self._litestar(scope, receive, send)
 
@@ -227,12 +238,10 @@ def place_of(error: BaseException) -> str:
 def _litestar(services: WebServices) -> Litestar:
     return Litestar(
         [
-            enqueue.enqueue_job, enqueue.enqueue_batch, jobs.list_jobs, jobs.get_job, *messages.HANDLERS, *users.HANDLERS,
-            *session.HANDLERS, *audit.HANDLERS,
-            *templates.HANDLERS, *suppressions.HANDLERS, *unclear.HANDLERS, *unsubscribe.HANDLERS,
-            exports.get_export, queues.list_queues, queues.get_queue, queues.pause_queue, queues.resume_queue,
-            queues.peek_queue, redrive.redrive_queue, status.queue_status, sending.enqueue_test, sending.enqueue_one,
-            health, ready,
+            enqueue.enqueue_job, enqueue.enqueue_batch, jobs.list_jobs, jobs.get_job, exports.get_export,
+            queues.list_queues, queues.get_queue, queues.pause_queue, queues.resume_queue, queues.peek_queue,
+            redrive.redrive_queue, status.queue_status, sending.enqueue_test, sending.enqueue_one, health, ready,
+            *(handler for part in PARTS for handler in part.HANDLERS),
         ],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
         exception_handlers={Exception: _pass_on},

@@ -21,23 +21,23 @@ class Disconnected(Exception):
     """The client went away before its request was complete; nobody waits for an answer."""
 
 
-async def read_body(receive: Receive, declared: bytes | None = None) -> bytes:
+async def read_body(receive: Receive, declared: bytes | None = None, *, limit: int = BODY_BYTES_MAX) -> bytes:
     """The whole body; `declared` is its Content-Length. Raises Refusal when it is too large, and Disconnected."""
-    if declared is not None and declared.isdigit() and int(declared) > BODY_BYTES_MAX:
-        raise _too_large()
+    if declared is not None and declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False) and message["type"] == "http.request":
-        if len(body) > BODY_BYTES_MAX:
-            raise _too_large()
+        if len(body) > limit:
+            raise _too_large(limit)
         return body
     parts, size = [body], len(body)
     while message["type"] == "http.request" and message.get("more_body", False):
         message = await receive()
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > BODY_BYTES_MAX:
-            raise _too_large()
+        if size > limit:
+            raise _too_large(limit)
     if message["type"] != "http.request":
         raise Disconnected
     return b"".join(parts)
@@ -75,8 +75,6 @@ def is_json(body: bytes) -> bool:
     return True
 
 
-def _too_large() -> Refusal:
+def _too_large(limit: int) -> Refusal:
     # The rest of the body is not read, so the connection cannot be used again.
-    return Refusal(
-        TOO_LARGE, f"The body may have at most {BODY_BYTES_MAX:,} bytes.", headers={"connection": "close"}
-    )
+    return Refusal(TOO_LARGE, f"The body may have at most {limit:,} bytes.", headers={"connection": "close"})

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from postroom.accounts import Issuer, Passwords, Role, Sessions, Tokens, Users
+from postroom.delivery.routing import Router
 from postroom.jobs import JobProducer
 from postroom.kit.clock import Clock
-from postroom.messages import Desk, Draft, Records
+from postroom.messages import Desk, Draft, Inbox, Portal, Records
 from postroom.messages.unsubscribing import Unsubscribing
 from postroom.queues import Queues
 from postroom.store import Store, StoreTransaction
@@ -56,6 +57,8 @@ class WebServices(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Accounts
     issuer: Issuer | None = None
     """Whose tokens are accepted too."""
+    inbox: Inbox
+    """Takes webhooks in."""
     door: Door
     """What is shared by all requests: counts, kept answers, refusals."""
     gate: Any = None
@@ -75,6 +78,15 @@ class WebServices(msgspec.Struct, frozen=True, kw_only=True):
     records: Records
     unsubscribing: Unsubscribing | None = None
     """What reads the links by which people unsubscribe; None: there are none."""
+    router: Router
+    webhook_secret: str | None = None
+    """What `/debug/webhook-test` signs with."""
+    metrics: Callable[[], Awaitable[bytes]] | None = None
+    """Writes the exposition of metrics; None: they are not installed."""
+    report: Callable[[BaseException], str | None] | None = None
+    """Reports an error to where errors go; None: nowhere."""
+    portal: Portal | None = None
+    """What shows messages to who has their link."""
     fill: Callable[[Draft], Filling]
     """What completes a draft from its template."""
     status: Callable[[], Awaitable[msgspec.Struct]]

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from postroom import __version__
 from postroom.accounts import Issuer, IssuerOptions, Passwords, Sessions, Tokens, Users
@@ -24,11 +24,13 @@ from postroom.kit.clock import Clock, SystemClock
 from postroom.messages import (
     Claims,
     Desk,
+    Inbox,
     MessageJob,
     MessageSender,
-    NoWishes,
     Outbox,
-    PlainEnvelopes,
+    Portal,
+    PortalLinks,
+    RecordEnvelopes,
     Records,
     ReviewRules,
     StoreLedger,
@@ -36,16 +38,23 @@ from postroom.messages import (
     UncertainPolicy,
     record_given_up,
 )
+from postroom.messages.inbox import QUEUE as EVENTS_QUEUE
+from postroom.messages.preferences import Preferences
+from postroom.messages.suppressions import Suppressions
+from postroom.messages.template_versions import Templates, filling
+from postroom.messages.unclear import UnclearWishes
+from postroom.messages.unsubscribing import Unsubscribing
 from postroom.queues import ConsumerOptions, Queues, QueuesConfig, connect
 from postroom.retention import Cleanup
 from postroom.settings import Settings
-from postroom.store import Store, StoreTransaction, open_store
+from postroom.store import Store, open_store
 from postroom.store.vault import Vault
 from postroom.web import Accounts, Token, WebServices
 from postroom.web.door import Door
 from postroom.web.limits import Rate, Rates
-from postroom.wiring.keys import audit_chain, make_vault
+from postroom.wiring.keys import audit_chain, make_vault, purpose_keys
 from postroom.wiring.providers import make_routes
+from postroom.wiring.webhooks import make_receivers
 from postroom.workers import StatusReader
 
 DEFAULT_QUEUE = "message-delivery"
@@ -77,6 +86,10 @@ class Application(NamedTuple):
     ledger: StoreLedger
     desk: Desk
     tracking: Tracking
+    inbox: Inbox
+    templates: Templates
+    unsubscribing: Unsubscribing
+    portal: Portal
     router: Router
     accounts: Accounts
     status: StatusReader
@@ -138,17 +151,37 @@ async def open_application(
         outbox = Outbox(queues[name], registry, delays=delays, max_attempts=settings.max_attempts)
         if "message_send" not in registry.all_types:
             registry.add(MessageJob, internal=True)
-        wishes = NoWishes()
+        suppressions, templates = Suppressions(vault), Templates()
+        wishes = Preferences(
+            suppressions, UnclearWishes(vault, suppressions), templates, quiet=dict(settings.quiet_hours),
+            zones=settings.quiet_zones,
+        )  # fmt: skip
+        links = PortalLinks(purpose_keys(settings, "portal")[0], settings.public_url or local_url(settings))
+        unsubscribing = Unsubscribing(purpose_keys(settings, "unsubscribing"), settings.public_url)
+        portal = Portal(store, records, links, clock, open_seconds=settings.portal_hours * 3600)
         tracking = Tracking(records, wishes)
         router = Router(make_routes(settings, clock, smtp_url=smtp_url) if routes is None else routes)
         desk = Desk(store, records, outbox, clock, rules=_rules(settings))
+        receivers = make_receivers(settings, clock, purpose_keys(settings, "webhooks")[0].hex())
+        inbox = Inbox(store, queues[EVENTS_QUEUE], vault, tracking, receivers, clock, queues.events)
+        if not consume:
+            await queues.create(EVENTS_QUEUE)
         if consume:
             for route in router.routes:
                 await _opened(stack, route.provider)
-            claims = Claims(
-                records, router, outbox, wishes, PlainEnvelopes(sender=settings.mail_from), tracking,
-                policy=UncertainPolicy(settings.uncertain),
+            envelopes = RecordEnvelopes(
+                suppressions, sender=settings.mail_from, unsubscribing=unsubscribing, links=links,
+                notice=settings.portal_notice,
             )  # fmt: skip
+            claims = Claims(
+                records,
+                router,
+                outbox,
+                wishes,
+                envelopes,
+                tracking,
+                policy=UncertainPolicy(settings.uncertain),
+            )
             sender = MessageSender(store, claims, tracking, queues.events)
             _add_processors(registry, settings, store, sender)
             policy = RetryPolicy(max_attempts=settings.max_attempts, base_seconds=settings.retry_base_seconds)
@@ -157,6 +190,12 @@ async def open_application(
                 unseal=vault.open_body,
             )  # fmt: skip
             queues.consumer(name)(dispatcher)
+            queues.consumer(
+                EVENTS_QUEUE, max_batch_size=100, max_batch_timeout=0, max_retries=20,
+                dead_letter_queue=queues.config.consumers[name].dead_letter_queue
+                if name in queues.config.consumers else None,
+            )(inbox.handle)  # fmt: skip
+            await queues.create(EVENTS_QUEUE)
         stack.push_async_callback(record_given_up(queues, name, ledger))
         users = Users()
         accounts = Accounts(users, Tokens(), Sessions(users), Passwords())
@@ -172,6 +211,10 @@ async def open_application(
             ledger,
             desk,
             tracking,
+            inbox,
+            templates,
+            unsubscribing,
+            portal,
             router,
             accounts,
             status,
@@ -186,6 +229,7 @@ def web_services(app: Application) -> WebServices:
         local=app.settings.local,
         accounts=app.accounts,
         issuer=_issuer(app.settings, app.clock),
+        inbox=app.inbox,
         door=_door(app),
         public_url=app.settings.public_url,
         tokens=[Token(token.name, token.role, token.secret) for token in app.settings.api_tokens],
@@ -195,7 +239,11 @@ def web_services(app: Application) -> WebServices:
         producer=app.producer,
         desk=app.desk,
         records=app.records,
-        fill=lambda draft: _unfilled,
+        fill=lambda draft: filling(app.templates, draft),
+        unsubscribing=app.unsubscribing,
+        portal=app.portal,
+        router=app.router,
+        webhook_secret=_webhook_secret(app.settings),
         queue=app.queue,
         dead_letter_queue=app.dead_letter_queue,
         status=app.status.read,
@@ -227,8 +275,16 @@ def _issuer(settings: Settings, clock: Clock) -> Issuer | None:
     return Issuer(options, clock)
 
 
-def _unfilled(transaction: StoreTransaction, row: dict[str, Any]) -> dict[str, Any]:
-    return row
+def _webhook_secret(settings: Settings) -> str | None:
+    """The newest secret of the generic webhook."""
+    given = next((secret for name, secret in settings.webhooks if name == "delivery"), None)
+    return given or (purpose_keys(settings, "webhooks")[0].hex() if settings.local else None)
+
+
+def local_url(settings: Settings) -> str:
+    """Where this service listens, for links of the local environment."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
 
 
 async def _opened(stack: AsyncExitStack, provider: Provider) -> None:

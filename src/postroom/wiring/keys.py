@@ -1,5 +1,6 @@
 """Keys that must be there: from the settings, or from a file beside the database that is made once."""
 
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -11,10 +12,14 @@ from postroom.store.vault import MasterKey, NoVault, Vault
 
 def audit_chain(settings: Settings) -> Chain:
     """The audit trail's chain."""
-    given = settings.audit_keys or (
-        _kept(settings.database_path.with_name(settings.database_path.name + ".key")),
-    )
+    given = settings.audit_keys or (_kept(_key_file(settings)),)
     return Chain([Key.of(secret) for secret in given])
+
+
+def purpose_keys(settings: Settings, purpose: str) -> list[bytes]:
+    """Keys for one purpose, derived from the keys of the audit trail or from the kept one; newest first."""
+    secrets_ = settings.audit_keys or (_kept(_key_file(settings)),)
+    return [hmac.digest(secret, f"postroom {purpose}".encode(), "sha256") for secret in secrets_]
 
 
 def make_vault(settings: Settings) -> Vault | NoVault:
@@ -22,6 +27,10 @@ def make_vault(settings: Settings) -> Vault | NoVault:
     if not settings.encryption_keys:
         return NoVault()
     return Vault([MasterKey(id_, secret) for id_, secret in settings.encryption_keys])
+
+
+def _key_file(settings: Settings) -> Path:
+    return settings.database_path.with_name(settings.database_path.name + ".key")
 
 
 def _kept(file: Path) -> bytes:

@@ -17,6 +17,7 @@ from postroom.kit.clock import MICROSECOND
 from postroom.queues.broker import (
     AGEING_US,
     AGELESS_DELAY_US,
+    NO_SUSPECTS,
     STAMP_US,
     Backlog,
     BrokerContext,
@@ -46,6 +47,9 @@ CAPABILITIES = Capabilities(
     redrive=True,
     delay_seconds_max=None,
 )
+
+LAPSED = -1
+"""In place of a token: it was given back by somebody who knew that the delivery before had lapsed."""
 
 
 class _Entry(msgspec.Struct):
@@ -147,35 +151,44 @@ class MemoryBroker:
         self._signals.changed(queue)
         return Sent(ids, frozenset(duplicates), before)
 
-    async def lease(self, queue: str, *, limit: int, fewest: int, visibility_us: int) -> Lease:
-        """Take those that are due, by due time and priority."""
+    async def lease(
+        self,
+        queue: str,
+        *,
+        limit: int,
+        fewest: int,
+        visibility_us: int,
+        suspects: range = NO_SUSPECTS,
+        busy: bool = False,
+    ) -> Lease:
+        """Take those that are due, by due time and priority; a suspect alone."""
         source, now_us = self._find(queue), self._now_us()
         version = self._signals.version(queue)
         if source.paused:
             return Lease((), 0, None, None, version)
         due = [entry for priority in range(3) for entry in source.due(priority, now_us, limit)]
         due.sort(key=lambda entry: (entry.due_us + entry.sent.priority * AGEING_US, entry.key))
-        count = min(len(due), limit)
-        count -= count % fewest
-        for entry in due[count:]:
-            source.put(entry)
-        if not count:
+        ready = min(len(due), limit)
+        suspect = next((entry for entry in due[:ready] if entry.token and entry.attempts in suspects), None)
+        chosen = due[: ready - ready % fewest]
+        if suspect is not None:
+            chosen = [] if busy else [suspect]
+        keys = {entry.key for entry in chosen}
+        for entry in due:
+            if entry.key not in keys:
+                source.put(entry)
+        if not chosen:
             waiting = [entry.due_us for entry in source.entries.values() if entry.due_us > now_us]
             first = min((entry.due_us for entry in due), default=None)
-            return Lease((), len(due), first, min(waiting, default=None), version)
+            return Lease((), len(due), first, min(waiting, default=None), version, suspect is not None)
         token = random.getrandbits(62) + 1
-        lost = {entry.key for entry in due[:count] if entry.token}
-        for entry in due[:count]:
+        lost = {entry.key for entry in chosen if entry.token}
+        for entry in chosen:
             entry.token, entry.due_us = token, self._clock.now_us() + visibility_us
             entry.attempts += 1
             source.put(entry)
-        return Lease(
-            [_leased(entry, entry.key in lost) for entry in due[:count]],
-            min(len(due), limit),
-            None,
-            None,
-            version,
-        )
+        messages = [_leased(entry, entry.key in lost) for entry in chosen]
+        return Lease(messages, ready, None, None, version, suspect is not None)
 
     async def settle(self, queue: str, settlement: Settlement) -> Sequence[Leased]:
         """Each guarded by its token."""
@@ -204,7 +217,7 @@ class MemoryBroker:
             if entry is None:
                 lost.append(one)
                 continue
-            entry.token, entry.due_us = 0, min(entry.enqueued_us, now_us)
+            entry.token, entry.due_us = LAPSED if one.lost else 0, min(entry.enqueued_us, now_us)
             entry.attempts -= 1
             source.put(entry)
         for dead in settlement.dead:

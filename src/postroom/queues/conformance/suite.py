@@ -27,6 +27,7 @@ from postroom.queues.conformance.sending import Sending
 from postroom.queues.conformance.settling import Settling
 from postroom.queues.conformance.sharing import Restarting, Sharing
 from postroom.queues.conformance.shutdown import Shutdown
+from postroom.queues.conformance.suspects import Suspects
 from postroom.queues.conformance.transactions import Transactions
 from postroom.queues.conformance.virtual_time import VirtualTime
 from postroom.queues.testing import VirtualClock
@@ -89,6 +90,7 @@ class Conformance:
     TestDelays = Delays
     TestDeadLetters = DeadLetters
     TestLeases = Leases
+    TestSuspects = Suspects
     TestPulling = Pulling
     TestRetention = Retention
     TestConcurrency = Concurrency

@@ -21,6 +21,7 @@ from postroom.queues.limits import BATCH_COUNT_MAX
 from postroom.web.api import messages, session, suppressions, templates, unclear, users
 from postroom.web.api.enqueue import ENQUEUE_BATCH, ENQUEUE_JOB
 from postroom.web.api.redrive import RedriveRequest
+from postroom.web.debug import delivery
 from postroom.web.health import OPEN_PATHS
 from postroom.web.openapi.job_schemas import PREFIX, job_components
 from postroom.web.openapi.routes import documentation
@@ -76,6 +77,7 @@ BODIES: Final[Mapping[str, tuple[type[msgspec.Struct], bool]]] = {
     "changeUser": (users.ChangedUser, True),
     "createToken": (users.NewToken, True),
     "signIn": (session.SignIn, True),
+    "webhookTest": (delivery.WebhookTest, True),
     "createTemplate": (NewTemplate, True),
     "publishTemplate": (TemplateText, True),
     "archiveTemplate": (templates.Archiving, True),

@@ -23,6 +23,7 @@ from urllib.parse import unquote
 from postroom.kit.queries import load
 from postroom.kit.sqlite import SqliteWriter, StoreBusy, StoreFailed, StoreFull, connect_reader
 from postroom.queues.broker import (
+    NO_SUSPECTS,
     Backlog,
     BrokerContext,
     Browsed,
@@ -36,7 +37,7 @@ from postroom.queues.broker import (
 )
 from postroom.queues.brokers.sqlite import administration
 from postroom.queues.brokers.sqlite.catalogue import Catalogue
-from postroom.queues.brokers.sqlite.leasing import Extend, TakeLease
+from postroom.queues.brokers.sqlite.leasing import Extend, TakeLease, Wanted
 from postroom.queues.brokers.sqlite.sending import Send, Store, read_backlog
 from postroom.queues.brokers.sqlite.settling import Settle
 from postroom.queues.brokers.sqlite.sweeping import Expired, sweep
@@ -177,10 +178,20 @@ class SqliteBroker:
         """
         return await self._call(function)
 
-    async def lease(self, queue: str, *, limit: int, fewest: int, visibility_us: int) -> Lease:
+    async def lease(
+        self,
+        queue: str,
+        *,
+        limit: int,
+        fewest: int,
+        visibility_us: int,
+        suspects: range = NO_SUSPECTS,
+        busy: bool = False,
+    ) -> Lease:
         """Take ready messages; the version is read first, so that what comes meanwhile is not slept over."""
         version = self._signals.version(queue)
-        operation = TakeLease(self._catalogue, queue, limit=limit, fewest=fewest, visibility_us=visibility_us)
+        wanted = Wanted(queue, limit, fewest, visibility_us, suspects, busy)
+        operation = TakeLease(self._catalogue, wanted)
         lease = await self.writer.submit(operation)
         self._announce(operation.expired)
         return lease._replace(version=version)

@@ -2,9 +2,9 @@
 
 import random
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from postroom.kit.sqlite import Operation
 from postroom.queues.broker import AGEING_US, Lease, Leased
@@ -12,63 +12,83 @@ from postroom.queues.brokers.sqlite.catalogue import QUICK, SQL, Catalogue, Queu
 from postroom.queues.brokers.sqlite.sweeping import Expired, as_json, delete_rows, sweep
 
 
+class Wanted(NamedTuple):
+    """What a caller of `lease` asks for; see the port."""
+
+    queue: str
+    limit: int
+    fewest: int
+    visibility_us: int
+    suspects: range
+    busy: bool
+
+
 class TakeLease(Operation[Lease]):
     """Lease ready messages. Not synced by itself: a lease that a power cut takes back was worth nothing."""
 
-    __slots__ = ("_catalogue", "_fewest", "_limit", "_queue", "_token", "_visibility_us", "expired")
+    __slots__ = ("_catalogue", "_token", "_wanted", "expired")
     durable = False
 
-    def __init__(
-        self, catalogue: Catalogue, queue: str, *, limit: int, fewest: int, visibility_us: int
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, wanted: Wanted) -> None:
         super().__init__()
         self._catalogue = catalogue
-        self._queue = queue
-        self._limit = limit
-        self._fewest = fewest
-        self._visibility_us = visibility_us
+        self._wanted = wanted
         self._token = random.getrandbits(62) + 1
         self.expired: Expired = {}
 
     @property
     def quick(self) -> bool:
         """A few messages."""
-        return self._limit <= QUICK
+        return self._wanted.limit <= QUICK
 
     def perform(self, connection: sqlite3.Connection) -> Lease:
-        """Pick by the index, then mark what was picked."""
-        catalogue = self._catalogue
+        """Pick by the index, then mark what was picked, or the first suspect of it."""
+        catalogue, wanted = self._catalogue, self._wanted
         catalogue.refresh(connection)
         self.expired = sweep(connection, catalogue)
-        queue = catalogue.queue(connection, self._queue)
+        queue = catalogue.queue(connection, wanted.queue)
         if queue.paused:
             return Lease((), 0, None, None, 0)
         now_us = catalogue.now_us()
         picked = connection.execute(
             SQL.select_ready,
-            {"queue_id": queue.id, "now_us": now_us, "limit": self._limit, "ageing_us": AGEING_US},
+            {"queue_id": queue.id, "now_us": now_us, "limit": wanted.limit, "ageing_us": AGEING_US},
         ).fetchall()
         ready = len(picked)
-        if ready < self._fewest or not ready:
+        keys = [row[0] for row in picked]
+        # Those whose former lease ran out, with their deliveries.
+        lapsed: dict[int, int] = dict(
+            connection.execute(SQL.select_lapsed, {"keys": as_json(keys)}).fetchall() if keys else ()
+        )
+        suspect = next((key for key in keys if lapsed.get(key, -1) in wanted.suspects), None)
+        keys = keys[: ready - ready % wanted.fewest]
+        if suspect is not None:
+            keys = [] if wanted.busy else [suspect]
+        if not keys:
             due = connection.execute(SQL.next_due, {"queue_id": queue.id, "now_us": now_us}).fetchone()[0]
-            return Lease((), ready, min(row[1] for row in picked) if picked else None, due, 0)
-        keys = [row[0] for row in picked[: ready - ready % self._fewest]]
+            first = min(row[1] for row in picked) if picked else None
+            return Lease((), ready, first, due, 0, suspect is not None)
         clock_us = catalogue.clock.now_us()
-        messages = self._mark(connection, queue, keys, clock_us)
+        messages = self._mark(connection, queue, keys, lapsed, clock_us)
         # All too old: there may be others behind them, so it is worth another try at once.
-        return Lease(messages, ready, None, None if messages else clock_us, 0)
+        return Lease(messages, ready, None, None if messages else clock_us, 0, suspect is not None)
 
     def _mark(
-        self, connection: sqlite3.Connection, queue: QueueRow, keys: list[int], now_us: int
+        self,
+        connection: sqlite3.Connection,
+        queue: QueueRow,
+        keys: list[int],
+        lapsed: Mapping[int, int],
+        now_us: int,
     ) -> list[Leased]:
-        chosen = as_json(keys)
-        # Those whose former lease ran out are in flight already.
-        held = {row[0] for row in connection.execute(SQL.select_leased, {"keys": chosen})}
+        until_us = now_us + self._wanted.visibility_us
         rows = connection.execute(
-            SQL.lease, {"until_us": now_us + self._visibility_us, "token": self._token, "keys": chosen}
+            SQL.lease, {"until_us": until_us, "token": self._token, "keys": as_json(keys)}
         ).fetchall()
+        # Those that lapsed are in flight already.
+        flying = sum(key in lapsed for key in keys) if lapsed else 0
         connection.execute(
-            SQL.count, {"queue_id": queue.id, "count": 0, "bytes": 0, "in_flight": len(rows) - len(held)}
+            SQL.count, {"queue_id": queue.id, "count": 0, "bytes": 0, "in_flight": len(rows) - flying}
         )
         if any(key > following for key, following in pairwise(keys)):
             place = {key: index for index, key in enumerate(keys)}
@@ -79,7 +99,7 @@ class TakeLease(Operation[Lease]):
             delete_rows(connection, queue.id, aged)
             self.expired.setdefault(queue.name, []).extend(row[2] for row in rows if row[9] <= too_old)
             rows = [row for row in rows if row[9] > too_old]
-        return [_leased(row, row[0] in held) for row in rows]
+        return [_leased(row, row[0] in lapsed) for row in rows]
 
 
 class Extend(Operation[Sequence[Leased]]):

@@ -10,6 +10,10 @@ from postroom.queues.broker import DeadLetter, Leased, Settlement
 from postroom.queues.brokers.sqlite.catalogue import QUICK, SQL, Catalogue, QueueRow
 from postroom.queues.brokers.sqlite.sweeping import as_json
 
+LAPSED = -1
+"""In place of a token, on what was given back by somebody who knew that the delivery before had lapsed: as with a
+lease that ran out, the row stays in the count of those in flight."""
+
 
 class _LeaseLost(Exception):
     """Fewer rows than expected: find out which by going one by one."""
@@ -79,7 +83,7 @@ def _together(connection: sqlite3.Connection, operations: Sequence[Settle]) -> N
     queue = catalogue.queue(connection, operations[0].queue)
     acks: dict[int, list[int]] = defaultdict(list)
     retries: dict[tuple[int, int], list[int]] = defaultdict(list)
-    released: dict[int, list[int]] = defaultdict(list)
+    released: dict[tuple[int, bool], list[int]] = defaultdict(list)
     dead: list[DeadLetter] = []
     gone = size = freed = 0
     for operation in operations:
@@ -88,11 +92,12 @@ def _together(connection: sqlite3.Connection, operations: Sequence[Settle]) -> N
             acks[one.token].append(one.key)
             size += len(one.body)
         gone += len(settlement.acks)
-        freed += len(settlement.acks) + len(settlement.retries) + len(settlement.released)
+        freed += len(settlement.acks) + len(settlement.retries)
         for one, delay_us in settlement.retries:
             retries[one.token, delay_us].append(one.key)
         for one in settlement.released:
-            released[one.token].append(one.key)
+            released[one.token, one.lost].append(one.key)
+            freed += not one.lost
         dead += settlement.dead
         operation.result = ()
     for token, keys in acks.items():
@@ -101,11 +106,9 @@ def _together(connection: sqlite3.Connection, operations: Sequence[Settle]) -> N
         due_us = _due_us(catalogue, delay_us)
         found = connection.execute(SQL.retry, {"due_us": due_us, "token": token, "keys": as_json(keys)})
         _expect(found, len(keys))
-    for token, keys in released.items():
-        found = connection.execute(
-            SQL.release, {"now_us": catalogue.now_us(), "token": token, "keys": as_json(keys)}
-        )
-        _expect(found, len(keys))
+    for (token, lost), keys in released.items():
+        values = {"now_us": catalogue.now_us(), "lease": LAPSED if lost else 0, "token": token}
+        _expect(connection.execute(SQL.release, {**values, "keys": as_json(keys)}), len(keys))
     _count(connection, queue, gone, size, freed)
     for grave in dead:
         if not _bury(connection, catalogue, queue, grave):
@@ -125,9 +128,9 @@ def _one_by_one(connection: sqlite3.Connection, operation: Settle) -> Sequence[L
         else:
             lost.append(one)
     for one in settlement.released:
-        values = {"now_us": catalogue.now_us(), "token": one.token, "keys": as_json([one.key])}
-        if connection.execute(SQL.release, values).rowcount:
-            _count(connection, queue, 0, 0, 1)
+        values = {"now_us": catalogue.now_us(), "lease": LAPSED if one.lost else 0, "token": one.token}
+        if connection.execute(SQL.release, {**values, "keys": as_json([one.key])}).rowcount:
+            _count(connection, queue, 0, 0, not one.lost)
         else:
             lost.append(one)
     lost += [grave.leased for grave in settlement.dead if not _bury(connection, catalogue, queue, grave)]

@@ -1,2 +1,0 @@
--- Those of the named messages whose former lease ran out.
-SELECT seq FROM postroom_messages WHERE seq IN (SELECT value FROM json_each(:keys)) AND lease <> 0

@@ -1,0 +1,1 @@
+SELECT * FROM webhook_inbox WHERE id = :id

@@ -1,0 +1,356 @@
+"""Stories of messages from the first word to the proof of delivery, by the API that everybody uses."""
+
+from typing import Any
+
+from postroom.delivery.testing import (
+    AcceptAndHangUp,
+    Reply,
+    ResendDouble,
+    SendGridDouble,
+    TwilioDouble,
+)
+from postroom.queues.testing import VirtualClock
+
+TEXT = {"channel": "sms", "messageId": "m-1", "recipient": "+14155552671", "content": "Tomorrow at 2 pm."}
+EMAIL = {
+    "channel": "email", "messageId": "e-1", "recipient": "patient@example.com", "subject": "Your appointment",
+    "content": "Tomorrow at 2 pm.", "healthData": False,
+}  # fmt: skip
+
+
+def twilio(double: TwilioDouble) -> dict[str, str]:
+    url = f"twilio://{double.account}:{double.token}@?from=%2B15005550006&phi=yes&wait=600&base={double.url}"
+    return {"sms_providers": url, "webhooks": f"twilio={double.token}"}
+
+
+async def through_review(service: Any, draft: dict[str, Any]) -> None:
+    assert (await service.ask("POST", "/api/messages", draft, by="anna")).status_code == 201
+    await service.do(f"/api/messages/{draft['messageId']}/submit", by="anna")
+    approved = await service.do(f"/api/messages/{draft['messageId']}/approve", by="ben")
+    assert approved.status_code == 200, approved.text
+
+
+async def test_drafted_reviewed_sent_delivered(serving: Any, clock: VirtualClock) -> None:
+    """Twilio takes it; its callbacks come twice and out of order, and prove delivery once."""
+    async with TwilioDouble() as double, serving(**twilio(double)) as service:
+        await through_review(service, TEXT)
+        await clock.advance(5)
+        assert await service.status("m-1") == "sent"
+        (message,) = double.messages
+
+        for status in ("delivered", "sent", "delivered", "queued"):
+            assert await service.callback(*double.callback(message, status)) == 202
+        await clock.advance(2)
+
+        assert await service.status("m-1") == "delivered"
+        timeline = await service.get("/api/messages/m-1/events?limit=100")
+        moves = [(one["before"], one["after"]) for one in timeline["events"] if one["kind"] == "moved"]
+        assert moves == [
+            ("draft", "pending_review"), ("pending_review", "queued"), ("queued", "processing"), ("processing", "sent"),
+            ("sent", "delivered"),
+        ]  # fmt: skip
+        assert timeline["deliveries"][0]["providerId"] == message["sid"]
+        assert (await service.get("/api/audit/verify", by="adam"))["broken"] is None
+
+
+async def test_rejected_edited_and_sent(serving: Any, clock: VirtualClock) -> None:
+    """The reviewer says why; the author sees it, mends it, and it goes out."""
+    async with serving() as service:
+        await service.ask("POST", "/api/messages", EMAIL, by="anna")
+        await service.do("/api/messages/e-1/submit", by="anna")
+        await service.do("/api/messages/e-1/reject", {"note": "Name the room."}, by="ben")
+        assert (await service.get("/api/messages/e-1/content", by="anna"))["reviewNote"] == "Name the room."
+
+        await service.ask("PATCH", "/api/messages/e-1", {"content": "Room 4, 2 pm."}, by="anna", if_match="*")
+        await service.do("/api/messages/e-1/submit", by="anna")
+        own = await service.do("/api/messages/e-1/approve", by="anna")
+        await service.do("/api/messages/e-1/approve", by="dora")
+        await clock.advance(5)
+
+        assert own.status_code == 403
+        assert await service.status("e-1") == "sent"
+
+
+async def test_scheduled_in_the_recipient_s_zone(serving: Any, clock: VirtualClock) -> None:
+    """At nine in Berlin, put off by the quiet hours of an earlier plan."""
+    async with serving(quiet_hours="email=21:00-08:00") as service:
+        await service.ask("POST", "/api/messages", {**EMAIL, "zone": "Europe/Berlin"}, by="anna")
+        planned = await service.do(
+            "/api/messages/e-1/schedule", {"sendAt": "2026-01-06T03:00", "zone": "Europe/Berlin"}, by="anna"
+        )
+        assert planned.json()["scheduledFor"] == "2026-01-06T02:00:00Z"
+        await service.do("/api/messages/e-1/submit", by="anna")
+        assert (await service.do("/api/messages/e-1/approve", by="ben")).json()["status"] == "scheduled"
+
+        await clock.advance(18 * 3600)
+        assert await service.status("e-1") == "scheduled"
+        await clock.advance(6 * 3600)
+
+        assert await service.status("e-1") == "sent"
+
+
+async def test_failover_to_the_next_provider(serving: Any, clock: VirtualClock) -> None:
+    """The first one's quota is used up; the second takes it, and its webhook proves delivery."""
+    async with ResendDouble() as first, SendGridDouble() as second:
+        first.script(Reply(429, {"name": "daily_quota_exceeded"}))
+        providers = (
+            f"resend://{first.key}@?phi=yes&base={first.url} sendgrid://{second.key}@?base={second.url}"
+        )
+        async with serving(email_providers=providers, webhooks=f"sendgrid={second.public_key}") as service:
+            await through_review(service, EMAIL)
+            await clock.advance(5)
+            (message,) = second.messages
+            headers, body = second.signed(
+                [second.event(message, "delivered")], at=clock.now_us() // 1_000_000
+            )
+
+            assert await service.callback("/webhooks/sendgrid", headers, body) == 202
+            await clock.advance(2)
+
+            timeline = await service.get("/api/messages/e-1/events?limit=100")
+            assert [(one["provider"], one["state"]) for one in timeline["deliveries"]] == [
+                ("resend", "failed"), ("sendgrid", "delivered"),
+            ]  # fmt: skip
+            assert await service.status("e-1") == "delivered"
+
+
+async def test_health_data_does_not_go_where_it_may_not(serving: Any, clock: VirtualClock) -> None:
+    """Not even when nobody else can have it."""
+    async with SendGridDouble() as double:
+        async with serving(email_providers=f"sendgrid://{double.key}@?base={double.url}") as service:
+            await through_review(service, {**EMAIL, "healthData": True})
+            await clock.advance(3600)
+
+            found = await service.get("/api/messages/e-1")
+            assert (found["status"], found["code"], double.requests) == ("failed", "health_data", [])
+
+
+async def test_bounced_and_suppressed(serving: Any, clock: VirtualClock) -> None:
+    """A hard bounce ends writing to that address, by any provider, until somebody lifts it."""
+    async with SendGridDouble() as double:
+        settings = {"email_providers": f"sendgrid://{double.key}@?phi=yes&base={double.url}"}
+        async with serving(**settings, webhooks=f"sendgrid={double.public_key}") as service:
+            await through_review(service, EMAIL)
+            await clock.advance(5)
+            event = double.event(double.messages[0], "bounce", type="bounce", status="5.1.1")
+            headers, body = double.signed([event], at=clock.now_us() // 1_000_000)
+            await service.callback("/webhooks/sendgrid", headers, body)
+            await clock.advance(2)
+            assert await service.status("e-1") == "bounced"
+
+            await through_review(service, {**EMAIL, "messageId": "e-2"})
+            await clock.advance(5)
+
+            assert await service.status("e-2") == "failed"
+            assert len(double.messages) == 1
+            (entry,) = (await service.get("/api/suppressions", by="ben"))["suppressions"]
+            assert "patient" not in str(entry)
+
+
+async def test_stop_is_heard_and_start_again(serving: Any, clock: VirtualClock) -> None:
+    """A person who writes STOP gets no more text messages, until START."""
+    async with TwilioDouble() as double, serving(**twilio(double)) as service:
+        await service.callback(
+            *double.inbound("https://postroom.example.org/webhooks/twilio", TEXT["recipient"], "Stop!")
+        )
+        await clock.advance(2)
+        await through_review(service, TEXT)
+        await clock.advance(5)
+        assert await service.status("m-1") == "failed"
+
+        await service.callback(
+            *double.inbound("https://postroom.example.org/webhooks/twilio", TEXT["recipient"], "START")
+        )
+        await clock.advance(2)
+        await through_review(service, {**TEXT, "messageId": "m-2"})
+        await clock.advance(5)
+
+        assert await service.status("m-2") == "sent"
+        assert len(double.messages) == 1
+
+
+async def test_lost_answer_resolved_by_callback(serving: Any, clock: VirtualClock) -> None:
+    """Twilio took it, the answer was lost: the callback brings our token back, and nothing is sent twice."""
+    async with TwilioDouble() as double, serving(**twilio(double)) as service:
+        double.script(AcceptAndHangUp())
+        await through_review(service, TEXT)
+        await clock.advance(5)
+        assert await service.status("m-1") == "retry_scheduled"
+
+        await service.callback(*double.callback(double.messages[0], "delivered"))
+        await clock.advance(3600)
+
+        found = await service.get("/api/messages/m-1")
+        assert (found["status"], found["possibleDuplicate"], len(double.messages)) == ("delivered", False, 1)
+
+
+async def test_lost_answer_resolved_by_asking(serving: Any, clock: VirtualClock) -> None:
+    """No callback comes: Twilio is asked before anything else is done."""
+    async with TwilioDouble() as double, serving(**twilio(double)) as service:
+        double.script(AcceptAndHangUp())
+        await through_review(service, TEXT)
+        await clock.advance(5)
+        double.messages[0]["status"] = "sent"
+
+        await clock.advance(3600)
+
+        assert (await service.status("m-1"), len(double.messages)) == ("sent", 1)
+
+
+async def test_callback_before_our_own_answer(serving: Any, clock: VirtualClock) -> None:
+    """An event that matches nothing yet is kept, and matched when the call is concluded."""
+    async with SendGridDouble() as double:
+        settings = {"email_providers": f"sendgrid://{double.key}@?phi=yes&base={double.url}"}
+        async with serving(**settings, webhooks=f"sendgrid={double.public_key}") as service:
+            early = {
+                "event": "delivered",
+                "sg_event_id": "early",
+                "sg_message_id": "x.filter",
+                "timestamp": 1,
+                "email": "a@b.c",
+            }
+            headers, body = double.signed([early], at=clock.now_us() // 1_000_000)
+            assert await service.callback("/webhooks/sendgrid", headers, body) == 202
+            await clock.advance(2)
+
+            double.script(Reply(202, None, (("x-message-id", "x"),)))
+            await through_review(service, EMAIL)
+            await clock.advance(5)
+
+            assert await service.status("e-1") == "delivered"
+
+
+async def test_forged_and_unknown_webhooks(serving: Any, clock: VirtualClock) -> None:
+    """403, 404; what is verified and cannot be understood is kept for a person."""
+    async with TwilioDouble() as double, serving(**twilio(double)) as service:
+        url, headers, body = double.signed(
+            "https://postroom.example.org/webhooks/twilio", {"MessageSid": "SM1", "MessageStatus": "odd"}
+        )
+
+        assert await service.callback(url, {**headers, "x-twilio-signature": "x"}, body) == 403
+        assert await service.callback("/webhooks/mailgun", headers, body) == 404
+        assert await service.callback(url, headers, body) == 202
+        await clock.advance(2)
+
+        status = await service.get("/debug/delivery-status")
+        assert status["webhooks"] == {"waiting": 0, "notUnderstood": 1}
+
+
+async def test_portal_message_is_read_behind_its_link(serving: Any, clock: VirtualClock) -> None:
+    """The email says nothing of the content; the reading proves delivery and is on record."""
+    async with (
+        SendGridDouble() as double,
+        serving(email_providers=f"sendgrid://{double.key}@?base={double.url}") as service,
+    ):
+        await through_review(
+            service,
+            {
+                **EMAIL,
+                "channel": "portal",
+                "messageId": "p-1",
+                "healthData": True,
+                "content": "HbA1c is 5.4.",
+            },
+        )
+        await clock.advance(5)
+        notice = double.messages[0]["content"][0]["value"]
+        path = notice.partition("https://postroom.example.org")[2]
+        assert "HbA1c" not in str(double.messages)
+
+        cover = await service.ask("GET", path)
+        assert "HbA1c" not in cover.text
+        assert await service.status("p-1") == "sent"
+        page = await service.ask("POST", path)
+
+        assert "HbA1c is 5.4." in page.text
+        assert await service.status("p-1") == "delivered"
+        assert (await service.ask("POST", path[:-1] + "x")).status_code == 404
+        trail = await service.get("/api/audit?action=message.viewed", by="adam")
+        assert [one["actor"] for one in trail["entries"]] == ["recipient"]
+
+
+async def test_unsubscribing_by_one_click(serving: Any, clock: VirtualClock) -> None:
+    """GET changes nothing; POST ends that topic and leaves other mail alone."""
+    async with SendGridDouble() as double:
+        async with serving(email_providers=f"sendgrid://{double.key}@?phi=yes&base={double.url}") as service:
+            await through_review(service, {**EMAIL, "topic": "newsletter"})
+            await clock.advance(5)
+            link = (
+                double.messages[0]["headers"]["List-Unsubscribe"]
+                .strip("<>")
+                .removeprefix("https://postroom.example.org")
+            )
+            assert double.messages[0]["headers"]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+            assert (await service.ask("GET", link)).status_code == 200
+            await through_review(service, {**EMAIL, "messageId": "e-2", "topic": "newsletter"})
+            await clock.advance(5)
+            assert await service.status("e-2") == "sent"
+            click = await service.ask(
+                "POST", link, b"List-Unsubscribe=One-Click", content_type="application/x-www-form-urlencoded"
+            )
+            await through_review(service, {**EMAIL, "messageId": "e-3", "topic": "newsletter"})
+            await through_review(service, {**EMAIL, "messageId": "e-4"})
+            await clock.advance(5)
+
+            assert click.status_code == 200
+            assert (await service.status("e-3"), await service.status("e-4")) == ("failed", "sent")
+
+
+async def test_template_with_variables(serving: Any, clock: VirtualClock) -> None:
+    """Published once, filled in by whoever writes; the rendered content is what is approved."""
+    async with serving() as service:
+        made = await service.ask("POST", "/api/templates", {
+            "templateId": "reminder", "channel": "email", "subject": "Your appointment", "content": "Dear {{ name }}, it is on {{ day }}.",
+            "variables": [{"name": "name", "sample": "Ms Doe"}, {"name": "day", "type": "date", "sample": "2026-02-01"}],
+        }, by="ben")  # fmt: skip
+        assert made.status_code == 201, made.text
+        draft = {
+            "channel": "email",
+            "messageId": "t-1",
+            "recipient": "patient@example.com",
+            "template": "reminder",
+        }
+
+        wrong = await service.ask(
+            "POST", "/api/messages", {**draft, "variables": {"name": "Mr Roe"}}, by="anna"
+        )
+        right = await service.ask(
+            "POST",
+            "/api/messages",
+            {**draft, "variables": {"name": "Mr Roe", "day": "2026-02-03"}},
+            by="anna",
+        )
+
+        assert wrong.status_code == 422
+        assert right.json()["template"] == "reminder"
+        assert "Mr Roe" in (await service.get("/api/messages/t-1/content", by="anna"))["content"]
+
+
+async def test_debug_endpoints_walk_the_way_out_and_back(serving: Any, clock: VirtualClock) -> None:
+    """As the reference system has them."""
+    async with serving() as service:
+        tested = (await service.ask("POST", "/debug/delivery-test")).json()
+        await clock.advance(5)
+        hook = await service.ask("POST", "/debug/webhook-test", {"messageId": tested["messageId"]})
+        await clock.advance(2)
+
+        assert hook.status_code == 202
+        assert await service.status(tested["messageId"]) == "delivered"
+        assert (await service.get("/debug/audit-trail"))["entries"]
+
+
+async def test_idempotency_key_drafts_once(serving: Any) -> None:
+    """The same POST again gets the first answer; another under the same key is refused."""
+    async with serving() as service:
+        draft = {key: value for key, value in EMAIL.items() if key != "messageId"}
+        first = await service.ask("POST", "/api/messages", draft, by="anna", idempotency_key="k-1")
+        again = await service.ask("POST", "/api/messages", draft, by="anna", idempotency_key="k-1")
+        other = await service.ask(
+            "POST", "/api/messages", {**draft, "content": "x"}, by="anna", idempotency_key="k-1"
+        )
+
+        assert first.json() == again.json()
+        assert again.headers["idempotency-replayed"] == "true"
+        assert other.status_code == 422
+        assert len((await service.get("/api/messages"))["messages"]) == 1
