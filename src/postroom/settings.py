@@ -132,6 +132,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_webhook: Rate | None
     rate_other: Rate | None
     sentry_dsn: str | None
+    sentry_sample_rate: float
+    otlp_endpoint: str | None
     sendgrid_api_key: str | None
     resend_api_key: str | None
     aws_access_key_id: str | None
@@ -405,7 +407,9 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("rate_sign_in", "10/60", _rate, "Attempts to sign in, by address and by name."),
     Setting("rate_webhook", "6000/60", _rate, "Callbacks, by address."),
     Setting("rate_other", "6000/60", _rate, "All other requests, by identity."),
-    Setting("sentry_dsn", None, _text, "Not used in this release.", True, "SENTRY_DSN"),
+    Setting("sentry_dsn", None, _text, "Where errors and the spans of Sentry's Queues insights go.", True, "SENTRY_DSN"),
+    Setting("sentry_sample_rate", "1", _number(0, 1, "as a share"), "Share of traces that Sentry gets."),
+    Setting("otlp_endpoint", None, _public, "An OpenTelemetry collector that gets traces: http://127.0.0.1:4318."),
     Setting("sendgrid_api_key", None, _text, "For sendgrid:// without a key of its own.", True, "SENDGRID_API_KEY"),
     Setting("resend_api_key", None, _text, "For resend:// without a key of its own.", True, "RESEND_API_KEY"),
     Setting("aws_access_key_id", None, _text, "For ses://.", True, "AWS_ACCESS_KEY_ID"),
@@ -559,6 +563,4 @@ def _warnings(settings: Settings) -> tuple[str, ...]:
             "POSTROOM_AUDIT_KEYS is empty: the key lies in a file beside the database, so who can change the one can "
             "change the other"
         )
-    if settings.sentry_dsn:
-        warnings.append("SENTRY_DSN is set but not used in this release")
     return tuple(warnings)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -13,6 +14,8 @@ from postroom.settings import load
 from postroom.wiring import Application, open_application
 
 T = TypeVar("T")
+
+PATIENCE_SECONDS = 30.0
 
 SECRETS = ("anna@example.com", "Blood test", "positive", "private-note")
 """Health data of the job below."""
@@ -33,6 +36,16 @@ def postroom(*args: str, code: int = 0, given: str | bytes | None = None) -> Res
     assert result.exit_code == code, (args, result.output, result.exception)
     assert "Traceback" not in result.output
     return result
+
+
+def until(look: Callable[[], T], what: str) -> T:
+    """Look until there is something."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not within {PATIENCE_SECONDS:g} s: {what}")
 
 
 def answer(*args: str, code: int = 0) -> Any:

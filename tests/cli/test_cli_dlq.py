@@ -1,10 +1,13 @@
 """`postroom dlq ...` on a real file."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from cli_support import JOB, answer, audited, bury, hides, postroom
+from cli_support import JOB, PATIENCE_SECONDS, answer, audited, bury, hides, postroom, until
 
 
 def waiting(queue: str) -> int:
@@ -79,6 +82,33 @@ def test_redrive_counts_first_and_moves_then() -> None:
     assert "moved 2 of 2" in postroom("dlq", "redrive", "--reason", "mailbox", "--rate", "1000").stdout
     assert (waiting("dlq"), waiting("message-delivery")) == (0, 2)
     assert [action for action, _, _ in audited()] == ["queue.redrive", "queue.redriven"]
+
+
+def test_redrive_chooses_by_code() -> None:
+    """The code of the last attempt is as good as the reason's own words."""
+    bury(JOB)
+
+    assert len(answer("dlq", "list", "--reason", "550")) == 1
+    assert "nothing in dlq matches" in postroom("dlq", "redrive", "--reason", "421").stdout
+    assert "moved 1 of 1" in postroom("dlq", "redrive", "--reason", "550").stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 1), (signal.SIGTERM, 143)])
+def test_interrupted_redrive_is_on_record(number: signal.Signals, code: int, folder: Path) -> None:
+    """What had moved by then; the rest is where it was."""
+    bury(*({**JOB, "messageId": f"msg-{index}"} for index in range(3)))
+    command = [sys.executable, "-m", "postroom", "dlq", "redrive", "--all", "--rate", "0.01"]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+        until(lambda: waiting("dlq") == 2, "the first has moved")
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+
+    assert process.returncode == code
+    assert "moved 1 of 3" in errors
+    assert "Traceback" not in errors
+    assert audited()[1:] == [("queue.redriven", "dlq", {"moved": 1, "interrupted": True})]
+    assert waiting("dlq") == 2
 
 
 def test_redrive_of_one_to_another_queue() -> None:

@@ -6,29 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import httpx
 import pytest
-from cli_support import postroom
-
-T = TypeVar("T")
-
-PATIENCE_SECONDS = 30.0
-
-
-def until(look: Callable[[], T], what: str) -> T:
-    """Look until there is something."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not within {PATIENCE_SECONDS:g} s: {what}")
+from cli_support import PATIENCE_SECONDS, postroom, until
 
 
 class Running:

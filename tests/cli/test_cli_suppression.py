@@ -113,7 +113,7 @@ def test_many_bad_lines_are_counted(folder: Path) -> None:
         (b"address,colour\na@b,red\n", "first line must name the columns"),
         (b"address\n\xff@example.com\n", "not UTF-8"),
         (b'address\n"a@b\n', "after line 1: unexpected end of data"),
-        (b"address\n" + b"a@example.com\n" * (IMPORT_ROWS_MAX + 1), "more than 100,000 rows"),
+        (b"address\n" + b"a@example.com\n" * (IMPORT_ROWS_MAX + 1), "more than 25,000 rows"),
     ],
     ids=["empty", "no-address", "unknown-column", "not-utf-8", "open-quote", "too-long"],
 )

@@ -13,23 +13,28 @@ from workflow_support import (
     LATER,
     OPTED_OUT,
     UNKNOWN,
+    Open,
+    Scripted,
     an_event,
+    approved,
     drafted,
     record_of,
     trail,
 )
 
-from postroom.delivery import Outcome, Verdict
+from postroom.delivery import Email, Envelope, Outcome, Verdict
+from postroom.delivery.routing import Route
 from postroom.kit.actor import Actor
 from postroom.kit.clock import to_datetime, to_us
 from postroom.messages import MessageRecord
 from postroom.messages.preferences import Preferences
 from postroom.messages.quiet_hours import read_quiet_hours
-from postroom.messages.suppressions import LATEST, Entry, Source, Suppressions
+from postroom.messages.suppressions import LATEST, Entry, Source, Suppressions, channel_of
 from postroom.messages.template_versions import Templates
 from postroom.messages.templates import NewTemplate
 from postroom.messages.unclear import NoSuchWish, UnclearWish, UnclearWishes
 from postroom.messages.wishes import Refused, Wait, Wishes
+from postroom.queues.testing import VirtualClock
 from postroom.store import StoreTransaction
 from postroom.store.vault import MasterKey, Vault
 from postroom.wiring import Application
@@ -295,3 +300,74 @@ async def test_template_says_how_long_doubt_may_last(mind: Mind) -> None:
 
     assert mind.of.wait_seconds(record) == 30
     assert mind.of.wait_seconds(msgspec.structs.replace(record, template=None)) is None
+
+
+# In the whole application.
+
+
+async def suppress(app: Application, address: str, topic: str | None = None) -> None:
+    ledger, now_us = Suppressions(app.records.vault), app.clock.now_us()
+    await app.store.write(
+        lambda t: ledger.suppress(
+            t, channel_of(address), address, topic, Source.UNSUBSCRIBE, actor=Actor("x"), now_us=now_us
+        )
+    )
+
+
+async def test_suppressed_person_gets_nothing(open_app: Open, clock: VirtualClock) -> None:
+    """Though it was approved before; other topics still come."""
+    provider = Scripted()
+    async with open_app([Route(provider, True)]) as app, app.queues.running():
+        await approved(app, "m-1", topic="news")
+        await approved(app, "m-2", topic="offers")
+        await suppress(app, ADDRESS, "news")
+
+        await clock.advance(10)
+
+        refused, sent = await record_of(app, "m-1"), await record_of(app, "m-2")
+    assert [call.message_id for call in provider.calls] == ["m-2"]
+    assert (refused.status, refused.code) == ("failed", "suppressed:unsubscribe")
+    assert sent.status == "sent"
+
+
+async def test_person_who_opts_out_meanwhile_gets_nothing_from_the_next_provider(
+    open_app: Open, clock: VirtualClock
+) -> None:
+    """The ledger is asked before every failover."""
+
+    class Slow(Scripted):
+        async def send(self, envelope: Envelope) -> Outcome:
+            await suppress(app, ADDRESS)
+            return await super().send(envelope)
+
+    first, second = Slow(DOWN, name="first"), Scripted(name="second")
+    async with open_app([Route(first, True), Route(second, True)]) as app, app.queues.running():
+        await approved(app)
+
+        await clock.advance(10)
+
+        assert (await record_of(app)).status == "failed"
+    assert (len(first.calls), len(second.calls)) == (1, 0)
+
+
+async def test_message_about_a_topic_has_a_way_out(open_app: Open, clock: VirtualClock) -> None:
+    """What is no subscription has none."""
+    provider = Scripted()
+    async with (
+        open_app([Route(provider, True)], public_url="https://postroom.example.com") as app,
+        app.queues.running(),
+    ):
+        await approved(app, "m-1", topic="news")
+        await approved(app, "m-2")
+
+        await clock.advance(10)
+
+        with_topic, without = sorted(provider.taken, key=lambda envelope: envelope.message_id)
+        assert isinstance(with_topic, Email)
+        assert isinstance(without, Email)
+        url = with_topic.headers["List-Unsubscribe"].strip("<>")
+        found = app.unsubscribing.read(url.removeprefix("https://postroom.example.com/u/"))
+    assert found is not None
+    assert (found.topic, found.message_id, found.channel) == ("news", "m-1", "email")
+    assert with_topic.headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert without.headers == {}

@@ -31,7 +31,7 @@ OPERATIONS: dict[tuple[str, str], Permission | None] = {
     ("GET", "/api/templates/nope"): P.LOOK_UP,
     ("GET", "/api/templates/nope/versions"): P.LOOK_UP,
     ("PUT", "/api/templates/nope"): P.MANAGE_TEMPLATES,
-    ("DELETE", "/api/templates/nope"): P.MANAGE_TEMPLATES,
+    ("PATCH", "/api/templates/nope"): P.MANAGE_TEMPLATES,
     ("POST", "/api/templates/nope/preview"): None,
     ("GET", "/api/suppressions"): P.MANAGE_SUPPRESSIONS,
     ("POST", "/api/suppressions"): P.MANAGE_SUPPRESSIONS,

@@ -1,6 +1,7 @@
 """What operators do over HTTP: look at queues without their bodies, pause, redrive, all on record (web/api/queues.py)."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -29,10 +30,10 @@ async def bury(api: Api, clock: VirtualClock, count: int) -> list[str]:
     return ids
 
 
-async def audited(api: Api) -> list[tuple[str, str, str]]:
-    """Entries of the audit trail about queues: actor, action and object."""
+async def trail(api: Api) -> list[dict[str, Any]]:
+    """Entries of the audit trail about queues."""
 
-    def look(transaction: StoreTransaction) -> list[tuple[str, str, str]]:
+    def look(transaction: StoreTransaction) -> list[dict[str, Any]]:
         values = {
             "after": 0,
             "last": 999,
@@ -42,12 +43,16 @@ async def audited(api: Api) -> list[tuple[str, str, str]]:
             "action": None,
             "limit": 99,
         }
-        rows = transaction.all("export_audit", **values)
         return [
-            (row["actor"], row["action"], row["object_id"]) for row in rows if row["object_type"] == "queue"
+            dict(row) for row in transaction.all("export_audit", **values) if row["object_type"] == "queue"
         ]
 
     return await api.app.store.read(look)
+
+
+async def audited(api: Api) -> list[tuple[str, str, str]]:
+    """Of those: actor, action and object."""
+    return [(row["actor"], row["action"], row["object_id"]) for row in await trail(api)]
 
 
 async def test_queues_are_listed_with_what_waits(api: Api) -> None:
@@ -210,6 +215,22 @@ async def test_redrive_keeps_to_its_rate(api: Api, clock: VirtualClock) -> None:
         await clock.advance(1)
 
     assert (left, (await asked).json()["moved"]) == (2, 3)
+
+
+async def test_redrive_that_is_cut_short_is_on_record(api: Api, clock: VirtualClock) -> None:
+    """A stop that cancels the request: what had moved by then."""
+    await bury(api, clock, 3)
+
+    asked = asyncio.create_task(api.post(f"{DLQ}/redrive", {"rate": 1}))
+    while (await api.app.queues["dlq"].metrics()).backlog_count == 3:
+        await asyncio.sleep(0)
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+
+    entries = await audited(api)
+    assert [action for _, action, _ in entries] == ["queue.redrive", "queue.redriven"]
+    assert (await api.app.queues["dlq"].metrics()).backlog_count == 2
+    assert json.loads((await trail(api))[-1]["details"]) == {"moved": 1, "interrupted": True}
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,15 @@
 """`dlq ...`: dead letters, what became of them and how they come back."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any, Final
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from postroom.cli.errors import CommandGroup, Failure, only_sure
 from postroom.cli.opening import audit, dead_letters_of, opened, run
 from postroom.cli.queue import as_json_option, record_reveal, reveal_option, show_body, yes_option
+from postroom.cli.redriving import redrive_on_record
 from postroom.cli.screen import (
     add,
     ago,
@@ -31,7 +30,6 @@ from postroom.queues.results import peeked
 from postroom.wiring import Application
 
 PAGE: Final = 100
-LOOK_SECONDS: Final = 0.2
 HISTORY: Final = ("number", "startedAt", "outcome", "code", "reason")
 """What is shown of an attempt."""
 
@@ -45,7 +43,9 @@ def choosing(command: Callable[..., None]) -> Callable[..., None]:
     command = click.option("--queue", "origin", metavar="NAME", help="Those that failed on this queue.")(
         command
     )
-    return click.option("--reason", metavar="TEXT", help="Those whose reason has this in it.")(command)
+    return click.option("--reason", metavar="TEXT", help="Those whose reason or code has this in it.")(
+        command
+    )
 
 
 @click.group(cls=CommandGroup)
@@ -159,10 +159,8 @@ def redrive(
             await audit(
                 app, "queue.redrive", name, {"to": to, "ids": len(ids), "byReason": reason is not None}
             )
-            moving = source.redrive(to=to, matching=matching, rate=rate)
-            done = await _progress(app, name, planned.matched - planned.unroutable, moving)
-            await audit(app, "queue.redriven", name, {"matched": done.matched, "moved": done.moved})
-            return name, done
+            wanted = partial(source.redrive, to=to, matching=matching, rate=rate)
+            return name, await redrive_on_record(app, name, planned.matched - planned.unroutable, wanted)
 
     name, done = run(act())
     if as_json:
@@ -243,25 +241,6 @@ async def _find(app: Application, name: str, beginning: str) -> Browsed:
     if len(found) > 1:
         raise Failure(f"{len(found)} messages in {name} begin with {plain(beginning)}; give more of the id")
     return found[0]
-
-
-async def _progress(app: Application, name: str, expected: int, moving: Any) -> Redriven:
-    """Await a redrive; on a terminal with a bar, read off what is left in the queue."""
-    task: asyncio.Task[Redriven] = asyncio.ensure_future(moving)
-    console = screen(err=True)
-    if not console.is_terminal:
-        return await task
-    before = (await app.queues.info(name)).backlog.messages
-    columns = ("redriving", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with contextlib.ExitStack() as stack:
-        stack.callback(task.cancel)
-        bar = stack.enter_context(Progress(*columns, console=console, transient=True))
-        shown = bar.add_task("", total=expected)
-        while not task.done():
-            await asyncio.wait((task,), timeout=LOOK_SECONDS)
-            left = (await app.queues.info(name)).backlog.messages
-            bar.update(shown, completed=min(expected, max(0, before - left)))
-        return await task
 
 
 def _filter(reason: str | None, origin: str | None, ids: tuple[str, ...], everything: bool) -> Filter:

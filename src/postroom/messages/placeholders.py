@@ -1,7 +1,6 @@
 """Texts with `{{ name }}` in them: read once, filled in often. No logic, no nesting, nothing is ever evaluated. Pure.
 
-The template languages that there are can all do more than fill in, and forgive what must not be forgiven here: a
-message to a patient with a hole in it.
+Template languages do more than fill in, and forgive what must not be here: a message to a patient with a hole in it.
 """
 
 import re
@@ -9,11 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Final, NamedTuple, TypeAlias
 
-_OPENING: Final = re.compile(r"\{\{")
 _TAG: Final = re.compile(r"\{\{[ \t]*([a-z][A-Za-z0-9_]{0,63})[ \t]*\}\}(?!\})")
 _QUOTED: Final = re.compile(r"<[^<>]*=\s*(?:\"[^\"<>]*|'[^'<>]*)\Z")
 _ADDRESS: Final = re.compile(r"\b(?:href|src|action|background|cite|poster)\s*=\s*[\"']\s*\Z", re.IGNORECASE)
-_SCRIPT: Final = re.compile(r"<(script|style)\b(?!.*</\1)", re.IGNORECASE | re.DOTALL)
 
 
 class PlaceholderError(ValueError):
@@ -40,10 +37,7 @@ def read_parts(text: str) -> tuple[Part, ...]:
     """Literal text and placeholders in turn. Raises PlaceholderError for a `{{` that is no `{{ name }}`."""
     parts: list[Part] = []
     start = 0
-    for opening in _OPENING.finditer(text):
-        at = opening.start()
-        if at < start:
-            continue
+    while (at := text.find("{{", start)) >= 0:
         tag = _TAG.match(text, at)
         if tag is None:
             raise PlaceholderError(_why(text, at), text, at)
@@ -57,11 +51,10 @@ def check_html(text: str, parts: Sequence[Part], links: Callable[[str], bool]) -
 
     In a tag a value has to stand in quotes; at the beginning of an address it has to be one (`links` tells by name).
     """
-    for part in parts:
-        if isinstance(part, str):
-            continue
+    for part in (one for one in parts if isinstance(one, Placeholder)):
         before = text[: part.at]
-        if _SCRIPT.search(before):
+        lower = before.lower()
+        if any(lower.rfind(f"<{tag}") > lower.rfind(f"</{tag}") for tag in ("script", "style")):
             raise PlaceholderError("must not stand in a script or style", text, part.at)
         if before.rfind("<") > before.rfind(">") and not _QUOTED.search(before):
             raise PlaceholderError("must stand in quotes within a tag", text, part.at)
@@ -80,7 +73,6 @@ def fill(parts: Sequence[Part], values: Mapping[str, str], *, html: bool = False
 def _why(text: str, at: int) -> str:
     if text.startswith("{{{", at):
         return "has three braces: values are always escaped, write {{ name }}"
-    end = text.find("}}", at)
-    if end < 0 or "\n" in text[at:end] or "{{" in text[at + 2 : end]:
+    if re.match(r"\{\{(?:(?!\{\{)[^\n])*?\}\}", text[at:]) is None:
         return "opens a placeholder that is not closed"
     return "is no placeholder: {{ name }}, a letter from a to z, then letters, digits and underscores"

@@ -5,7 +5,7 @@ Every method of `Templates` runs inside a transaction of the caller's and writes
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,8 +15,6 @@ from postroom.kit.actor import Actor
 from postroom.messages.drafts import Draft, MessageInvalid
 from postroom.messages.templates import NewTemplate, TemplateText, Variable, check_template, render
 from postroom.store import StoreTransaction
-
-WAITS_REMEMBERED: Final = 1_000
 
 _variables = msgspec.json.Decoder(tuple[Variable, ...])
 

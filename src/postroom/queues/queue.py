@@ -1,6 +1,6 @@
 """One queue: the door through which messages are sent, pulled and looked after."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import structs
@@ -265,11 +265,15 @@ class Queue:
         matching: redrive.Filter | None = None,
         dry_run: bool = False,
         rate: float | None = None,
+        progress: Callable[[int], object] | None = None,
     ) -> redrive.Redriven:
         """Move dead letters back to the queues they failed on (or to `to`), their attempts starting again.
 
         Only what `matching` accepts; at most `rate` messages a second. With `dry_run` nothing moves and the
-        answer tells what would. A message is never moved twice. Raises ConfigurationError, QueueNotFound.
+        answer tells what would. A message is never moved twice. `progress` is called with the number moved so far,
+        of which the last holds also when the redrive is cancelled. Raises ConfigurationError, QueueNotFound.
         """
         plan = redrive.Plan(source=self.name, to=to, matching=matching or redrive.Filter(), rate=rate)
-        return await redrive.run(self._broker, plan, dry_run=dry_run, clock=self.clock, events=self._events)
+        return await redrive.run(
+            self._broker, plan, dry_run=dry_run, clock=self.clock, events=self._events, progress=progress
+        )

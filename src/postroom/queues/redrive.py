@@ -1,5 +1,7 @@
 """Bringing dead letters back: chosen by a filter, counted beforehand if asked, at a steady rate."""
 
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +12,7 @@ from postroom.kit.events import Events
 from postroom.queues.broker import Browsed, FullBroker
 from postroom.queues.errors import ConfigurationError
 from postroom.queues.events import MessagesRedriven
-from postroom.queues.message import read_metadata
+from postroom.queues.message import DeadLettered, read_metadata
 
 PAGE = 100
 """Messages looked at, and at most moved, in one act."""
@@ -23,7 +25,9 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     queue: str | None = None
     """The queue they failed on."""
     reason: str | None = None
-    """A part of their reason, upper and lower case alike."""
+    """A part of their reason, or of the code that their details give for it, upper and lower case alike.
+
+    The code is `details["code"]`, or that of the last of `details["attempts"]`."""
     dead_since: datetime | None = None
     """Moved to the dead-letter queue at or after this moment."""
     dead_before: datetime | None = None
@@ -42,10 +46,24 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             )
         return (
             (self.queue is None or dead.queue == self.queue)
-            and (self.reason is None or self.reason.casefold() in dead.reason.casefold())
+            and (self.reason is None or _has(dead, self.reason.casefold()))
             and (self.dead_since is None or dead.at_us >= to_us(self.dead_since))
             and (self.dead_before is None or dead.at_us < to_us(self.dead_before))
         )
+
+
+def _has(dead: DeadLettered, part: str) -> bool:
+    return part in dead.reason.casefold() or part in _code(dead.details).casefold()
+
+
+def _code(details: Any) -> str:
+    """The code of a failure, where its handler told one; the details are of its own making."""
+    if not isinstance(details, dict):
+        return ""
+    attempts = details.get("attempts")
+    last = attempts[-1] if isinstance(attempts, list) and attempts else None
+    code = details.get("code") or (last.get("code") if isinstance(last, dict) else None)
+    return str(code) if isinstance(code, str | int) else ""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,15 +93,51 @@ class Redriven(msgspec.Struct, frozen=True, kw_only=True):
     """Matching messages whose origin is unknown or this queue itself; name a target with `to`."""
 
 
-async def run(broker: FullBroker, plan: Plan, *, dry_run: bool, clock: Clock, events: Events) -> Redriven:
-    """Carry out a plan, page by page; what is there when it starts is looked at once."""
+class Tally:
+    """How many have been moved so far: right also after a redrive that failed or was cancelled."""
+
+    def __init__(self) -> None:
+        self.moved = 0
+
+
+async def run(
+    broker: FullBroker,
+    plan: Plan,
+    *,
+    dry_run: bool,
+    clock: Clock,
+    events: Events,
+    progress: Callable[[int], object] | None = None,
+) -> Redriven:
+    """Carry out a plan, page by page; what is there when it starts is looked at once.
+
+    `progress` is called after each act with the number moved so far. What has been moved is announced also when
+    the rest is cancelled or fails.
+    """
+    tally = Tally()
+    try:
+        return await _run(broker, plan, tally, dry_run=dry_run, clock=clock, progress=progress)
+    finally:
+        if tally.moved:
+            events.emit(MessagesRedriven(queue=plan.source, count=tally.moved))
+
+
+async def _run(
+    broker: FullBroker,
+    plan: Plan,
+    tally: Tally,
+    *,
+    dry_run: bool,
+    clock: Clock,
+    progress: Callable[[int], object] | None,
+) -> Redriven:
     page = PAGE if plan.rate is None else max(1, min(PAGE, int(plan.rate)))
     # Dead letters that arrive while this runs (a redriven message may fail again) are left for another time.
     # Those of the very microsecond in which it starts are told apart by their ids.
     last, first_moved = clock.now_us(), set[str]()
     if plan.to is not None:
         await broker.info(plan.to)
-    matched = moved = unroutable = 0
+    matched = unroutable = 0
     targets: dict[str, int] = {}
     after: Any = None
     while browsed := await broker.browse(plan.source, after=after, limit=PAGE):
@@ -112,9 +166,28 @@ async def run(broker: FullBroker, plan: Plan, *, dry_run: bool, clock: Clock, ev
             continue
         for start in range(0, len(moves), page):
             part = moves[start : start + page]
-            moved += await broker.transfer(plan.source, part)
+            await _transfer(broker, plan.source, part, tally, progress)
             if plan.rate is not None:
                 await clock.sleep(len(part) / plan.rate)
-    if moved:
-        events.emit(MessagesRedriven(queue=plan.source, count=moved))
-    return Redriven(matched=matched, moved=moved, targets=targets, unroutable=unroutable)
+    return Redriven(matched=matched, moved=tally.moved, targets=targets, unroutable=unroutable)
+
+
+async def _transfer(
+    broker: FullBroker,
+    source: str,
+    moves: Sequence[tuple[Any, str]],
+    tally: Tally,
+    progress: Callable[[int], object] | None,
+) -> None:
+    """One act. If it was begun it is finished and counted, also when it is cancelled meanwhile."""
+    act = asyncio.ensure_future(broker.transfer(source, moves))
+    cancelled: asyncio.CancelledError | None = None
+    try:
+        await asyncio.shield(act)
+    except asyncio.CancelledError as error:
+        cancelled = error
+    tally.moved += await act
+    if progress is not None:
+        progress(tally.moved)
+    if cancelled is not None:
+        raise cancelled

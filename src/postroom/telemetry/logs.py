@@ -21,7 +21,8 @@ ALLOWED: Final = frozenset({
     "duration_seconds", "code", "reason", "delay_seconds", "retry_seconds", "size", "acked", "retried", "dead_lettered",
     "dropped", "released", "error", "id", "ids", "dead_letter_queue", "count", "call", "because", "host", "port", "url",
     "environment", "version", "path", "method", "status", "problems", "file", "pid", "grace_seconds", "queues", "signal",
-    "actor",
+    "actor", "provider", "channel", "delivery_id", "circuit", "move", "before", "after", "failed", "receiver", "events",
+    "fresh",
 })  # fmt: skip
 
 QUIET: Final = {JobStarted: "debug", queue_events.BatchHandled: "debug", queue_events.CallIgnored: "warning"}
@@ -34,7 +35,10 @@ LOUD: Final = {
     JobRejected: "warning",
 }
 """Severity of events that are not just informative."""
-BY_NAME: Final = {"RequestDenied": "warning", "RequestFailed": "error"}
+BY_NAME: Final = {
+    "RequestDenied": "warning", "RequestFailed": "error", "MessageMoved": "debug", "AttemptFinished": "debug",
+    "WebhookProcessed": "debug", "WebhookNotUnderstood": "warning", "FailedOver": "warning", "CircuitMoved": "warning",
+}  # fmt: skip
 """The same for events of parts that this one must not import."""
 
 THIRD_PARTY: Final = ("aiosmtplib", "mail.log", "uvicorn.access", "litestar", "asyncio")

@@ -68,7 +68,8 @@ class SentryTracer:
         try:
             sentry_sdk.init(
                 dsn=dsn, environment=environment, release=f"postroom@{release}", transport=transport,
-                traces_sample_rate=traces_sample_rate, send_default_pii=False, include_local_variables=False,
+                traces_sample_rate=traces_sample_rate, data_collection={"user_info": False, "http_bodies": []},
+                include_local_variables=False,
                 include_source_context=False, max_request_body_size="never", server_name="",
                 # By default every call to a provider would carry the name of our transaction.
                 trace_propagation_targets=[], default_integrations=False, auto_enabling_integrations=False,
@@ -82,6 +83,10 @@ class SentryTracer:
     def listen(self, events: Events) -> None:
         """Leave breadcrumbs of what is announced."""
         events.subscribe(object, _crumb)
+
+    def report(self, error: BaseException) -> str | None:
+        """Report an error by hand; returns its id."""
+        return sentry_sdk.capture_exception(error)
 
     def close(self) -> None:
         """Send what is left, for two seconds at most."""

@@ -9,6 +9,7 @@ and store). Both go through the same gate, the same `Intake` and the same `probl
 differ in nothing.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final, cast
 
 import msgspec
@@ -16,6 +17,7 @@ from litestar import Litestar, Response
 from litestar.di import Provide
 
 from postroom.accounts import Permission
+from postroom.kit.tracing import NoTracer
 from postroom.web import portal, unsubscribe
 from postroom.web.api import (
     audit,
@@ -93,6 +95,8 @@ class App:
         self._door = services.door
         self._events = services.queues.events
         self._local = services.local
+        tracer = services.store.tracer
+        self._tracer = None if isinstance(tracer, NoTracer) else tracer
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,7 +110,10 @@ class App:
         envelope = Envelope(send, id_, answer_headers(headers, self._door.cors_origins), hsts=self._door.hsts)
         self._running += 1
         try:
-            await self._answer(scope, headers, receive, envelope)
+            if self._tracer is None:
+                await self._answer(scope, headers, receive, envelope)
+            else:
+                await self._traced(scope, headers, receive, envelope)
         except Disconnected:
             return
         except Exception as error:
@@ -116,6 +123,20 @@ class App:
                 await refuse(envelope, refusal, id_)
         finally:
             self._running -= 1
+
+    async def _traced(self, scope: Scope, headers: Headers, receive: Receive, send: Envelope) -> None:
+        """Answer within a span by the class of path; the client's own trace goes on."""
+        assert self._tracer is not None
+        trace = {name: value.decode("latin-1") for name, value in _trace_headers(scope)}
+        with self._tracer.request(f"{scope['method']} {operation_of(scope['path'])}", trace) as span:
+            try:
+                await self._answer(scope, headers, receive, send)
+            except Exception as error:
+                refusal = refusal_of(error) or problem_of(error)
+                span.note({"status": refusal.kind.status})
+                if refusal.kind.status >= FAILED_FROM:
+                    span.fail(type(error).__name__, error)
+                raise
 
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Envelope) -> None:
         if self._running > REQUESTS_MAX:
@@ -200,6 +221,12 @@ class App:
             self._events.emit(
                 RequestFailed(id=id_, method=method, status=status, error=kind, because=place_of(error))
             )
+
+
+def _trace_headers(scope: Scope) -> Iterator[tuple[str, bytes]]:
+    for name, value in scope["headers"]:
+        if name in (b"traceparent", b"tracestate", b"sentry-trace", b"baggage"):
+            yield name.decode(), value
 
 
 def operation_of(path: str) -> str:

@@ -1,6 +1,7 @@
 """Where the parts are put together: settings in, a working application out. Nothing else composes."""
 
-from collections.abc import AsyncIterator, Sequence
+import functools
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
@@ -21,11 +22,13 @@ from postroom.jobs import (
     SmsJob,
 )
 from postroom.kit.clock import Clock, SystemClock
+from postroom.kit.events import Events
 from postroom.messages import (
     Claims,
     Desk,
     Inbox,
     MessageJob,
+    MessageMoved,
     MessageSender,
     Outbox,
     Portal,
@@ -47,13 +50,14 @@ from postroom.messages.unsubscribing import Unsubscribing
 from postroom.queues import ConsumerOptions, Queues, QueuesConfig, connect
 from postroom.retention import Cleanup
 from postroom.settings import Settings
-from postroom.store import Store, open_store
+from postroom.store import Store, StoreTransaction, open_store
 from postroom.store.vault import Vault
 from postroom.web import Accounts, Token, WebServices
 from postroom.web.door import Door
 from postroom.web.limits import Rate, Rates
 from postroom.wiring.keys import audit_chain, make_vault, purpose_keys
 from postroom.wiring.providers import make_routes
+from postroom.wiring.telemetry import Telemetry, start_telemetry
 from postroom.wiring.webhooks import make_receivers
 from postroom.workers import StatusReader
 
@@ -92,6 +96,7 @@ class Application(NamedTuple):
     portal: Portal
     router: Router
     accounts: Accounts
+    telemetry: Telemetry
     status: StatusReader
     queue: str
     """The name of the queue that jobs go to."""
@@ -112,6 +117,7 @@ async def open_application(
     clock: Clock | None = None,
     smtp_url: str | None = None,
     routes: Sequence[Route] | None = None,
+    telemetry: Telemetry | None = None,
 ) -> AsyncIterator[Application]:
     """Open everything for the length of a block, and close it in reverse order.
 
@@ -131,11 +137,16 @@ async def open_application(
             grace_seconds=settings.shutdown_grace_seconds,
         )
         await stack.enter_async_context(queues)
+        if telemetry is None:
+            telemetry = await stack.enter_async_context(start_telemetry(settings))
+        telemetry.listen(queues)
         store = await stack.enter_async_context(
-            open_store(queues, settings.database_path, clock, chain=audit_chain(settings))
+            open_store(
+                queues, settings.database_path, clock, chain=audit_chain(settings), tracer=telemetry.tracer
+            )
         )
         vault = make_vault(settings)
-        records = Records(vault, lambda transaction, moved: None)
+        records = Records(vault, _announcing(queues.events))
         ledger = StoreLedger(store, clock, records, max_attempts=settings.max_attempts)
         name = queues.config.producers.get(settings.queue, settings.queue)
         delays = PriorityDelays(
@@ -217,6 +228,7 @@ async def open_application(
             portal,
             router,
             accounts,
+            telemetry,
             status,
             name,
         )
@@ -243,6 +255,8 @@ def web_services(app: Application) -> WebServices:
         unsubscribing=app.unsubscribing,
         portal=app.portal,
         router=app.router,
+        metrics=app.telemetry.metrics.page if app.telemetry.metrics is not None else None,
+        report=app.telemetry.report,
         webhook_secret=_webhook_secret(app.settings),
         queue=app.queue,
         dead_letter_queue=app.dead_letter_queue,
@@ -273,6 +287,16 @@ def _issuer(settings: Settings, clock: Clock) -> Issuer | None:
         header=settings.jwt_header, roles_claim=settings.jwt_roles_claim, default_role=settings.jwt_default_role,
     )  # fmt: skip
     return Issuer(options, clock)
+
+
+def _announcing(events: Events) -> Callable[[StoreTransaction, MessageMoved], None]:
+    """Announce moves once they are committed."""
+
+    def announce(transaction: StoreTransaction, moved: MessageMoved) -> None:
+        if events:
+            transaction.afterwards.append(functools.partial(events.emit, moved))
+
+    return announce
 
 
 def _webhook_secret(settings: Settings) -> str | None:

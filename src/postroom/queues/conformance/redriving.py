@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from postroom.queues import ConfigurationError, Filter, QueueNotFound, QueueOptions, Queues, Redriven
+from postroom.queues import (
+    ConfigurationError,
+    Filter,
+    MessageBatch,
+    QueueNotFound,
+    QueueOptions,
+    Queues,
+    Redriven,
+)
 from postroom.queues.conformance.recorder import (
     DEAD,
     OTHER,
@@ -131,6 +139,48 @@ class Redriving:
         assert await matched(dead_since=noon - timedelta(seconds=60)) == 3
         assert await matched(ids=frozenset({ids[1]})) == 1
         assert await matched(ids=frozenset({ids[1]}), queue=OTHER) == 0
+
+    async def test_filter_finds_the_code_of_the_failure(self, queues: Queues, clock: VirtualClock) -> None:
+        """Told in the details, by itself or with the last attempt; the codes of earlier attempts are not why it died."""
+        require(queues, "redrive", "dead_letter_reason")
+        told: list[Any] = [
+            {"code": "550 5.1.1"},
+            {"attempts": [{"code": "421"}, {"code": "E552"}]},
+            {"attempts": []},
+            {"attempts": "many", "code": ["550"]},
+        ]
+
+        def handle(batch: MessageBatch) -> None:
+            for message in batch.messages:
+                message.dead_letter("refused", details=told[message.body])
+
+        consume(queues, WORK, handle, dead_letter_queue=DEAD)
+        sent = await queues[WORK].send_batch(requests(*range(len(told))))
+        async with queues.running():
+            await clock.advance(0)
+
+        async def matched(reason: str) -> int:
+            return (await queues[DEAD].redrive(matching=Filter(reason=reason), dry_run=True)).matched
+
+        assert [await matched(part) for part in ("550", "5.1", "e55", "421", "refused")] == [1, 1, 1, 0, 4]
+        await queues[DEAD].redrive(matching=Filter(reason="550"))
+        assert [one.id for one in await queues[WORK].peek()] == [sent[0].id]
+
+    async def test_interrupted_redrive_tells_what_it_moved(self, queues: Queues, clock: VirtualClock) -> None:
+        """To its caller while it goes on, and as an event."""
+        require(queues, "redrive")
+        await bury(queues, "a", "b", "c")
+        redriven, told = heard(queues, MessagesRedriven), list[int]()
+        task = asyncio.create_task(queues[DEAD].redrive(rate=1, progress=told.append))
+        await clock.advance(1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+        left = await bodies_in(queues, DEAD)
+        assert 0 < len(left) < 3
+        assert told[-1] == 3 - len(left)
+        assert [one.count for one in redriven] == [3 - len(left)]
+        assert task.cancelled()
 
     async def test_only_what_matches_moves(self, queues: Queues) -> None:
         """The rest stays where it is."""

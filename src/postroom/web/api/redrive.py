@@ -1,5 +1,6 @@
 """`POST /api/queues/{name}/redrive`: dead letters go back to where they failed."""
 
+import contextlib
 from typing import Annotated, Final
 
 import msgspec
@@ -28,7 +29,9 @@ class RedriveRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", 
     to: (
         Annotated[str, _about("The queue they go to; by default each to the one it failed on.", 63)] | None
     ) = None
-    reason: Annotated[str, _about("A part of their reason, upper and lower case alike.", 200)] | None = None
+    reason: (
+        Annotated[str, _about("A part of their reason or its code, upper and lower case alike.", 200)] | None
+    ) = None
     ids: Annotated[list[str], _about("Only these messages.", REDRIVE_IDS_MAX)] | None = None
     dry_run: Annotated[bool, msgspec.Meta(description="Only tell what would be done.")] = False
     rate: (
@@ -80,7 +83,19 @@ async def redrive_queue(name: FromPath[str], request: Asked, services: Services)
     # The intention is on record before anything moves, and what came of it after.
     chosen = {"to": wanted.to, "ids": len(wanted.ids or ()), "byReason": wanted.reason is not None}
     await audit(services, request, "queue.redrive", name, chosen)
-    done = await queue.redrive(to=wanted.to, matching=matching, rate=wanted.rate)
+    moved = 0
+
+    def count(so_far: int) -> None:
+        nonlocal moved
+        moved = so_far
+
+    try:
+        done = await queue.redrive(to=wanted.to, matching=matching, rate=wanted.rate, progress=count)
+    except BaseException:
+        # Cancelled by a stop, or refused by the store: what has moved is on record all the same.
+        with contextlib.suppress(Exception):
+            await audit(services, request, "queue.redriven", name, {"moved": moved, "interrupted": True})
+        raise
     await audit(services, request, "queue.redriven", name, {"matched": done.matched, "moved": done.moved})
     return RedriveAnswer(dry_run=False, **msgspec.structs.asdict(done))
 
