@@ -3,8 +3,8 @@
 import sys
 from typing import Final
 
-NEEDED: Final = ("click", "rich", "structlog", "litestar", "uvicorn")
-"""What the commands are built of; the extra `service` brings them."""
+OURS: Final = ("", "postroom")
+"""If one of these is missing, this is no matter of extras but a bug."""
 
 
 def main() -> None:
@@ -12,10 +12,11 @@ def main() -> None:
     try:
         from postroom.cli.root import cli
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in NEEDED:
+        missing = (error.name or "").partition(".")[0]
+        if missing in OURS:
             raise
         sys.exit(
-            f'error: the command needs {error.name}, which is not installed: pip install "postroom[service]"'
+            f'error: the command needs {missing}, which is not installed: pip install "postroom[service]"'
         )
     cli(prog_name="postroom")
 

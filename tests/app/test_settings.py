@@ -109,13 +109,6 @@ def test_secrets_are_never_told(tmp_path: Path) -> None:
     assert secret not in problems({"POSTROOM_API_TOKENS": f"ops:nobody:{secret}"}, tmp_path)
 
 
-def test_unused_vendor_settings_say_so(tmp_path: Path) -> None:
-    """What has no effect in this release is not passed over in silence."""
-    warnings = load({"SENTRY_DSN": "https://k@sentry.example.com/1"}, folder=tmp_path).warnings
-
-    assert warnings == ("SENTRY_DSN is set but not used in this release",)
-
-
 def test_every_setting_is_explained() -> None:
     """Each row has help that ends like a sentence."""
     assert all(setting.help.endswith(".") for setting in TABLE)

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from postroom.kit.queries import load
+from postroom.kit.sqlite import peers
 from postroom.queues import BrokerUnavailable, QueueNotFound, QueuePaused, Queues, connect
 from postroom.queues.brokers.sqlite import broker as sqlite_broker
+from postroom.queues.events import WakeUpsMissing
 
 SQL = load("postroom.queues.brokers.sqlite")
 INDEX = "postroom_messages_due"
@@ -72,11 +74,8 @@ async def test_hot_statement_searches_the_index(
     assert not [step for step in plan if step.startswith("SCAN postroom_messages")]
 
 
-async def test_other_process_wakes_a_consumer_at_once(
-    queues: Queues, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By its note: the look at the file now and then, which would find it too, is put off for an hour."""
-    monkeypatch.setattr(sqlite_broker, "LOOK_SECONDS", 3600.0)
+async def wakes_at_once(queues: Queues, url: str) -> None:
+    """Another process sends, and this one's idle consumer gets it."""
     arrived: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     @queues.consumer("work", max_batch_timeout=0)
@@ -97,6 +96,59 @@ async def test_other_process_wakes_a_consumer_at_once(
             assert await arrived == ["from afar"]
 
     assert sender.returncode == 0
+
+
+async def test_other_process_wakes_a_consumer_at_once(
+    queues: Queues, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its note: the look at the file now and then, which would find it too, is put off for an hour."""
+    monkeypatch.setattr(sqlite_broker, "LOOK_SECONDS", 3600.0)
+
+    await wakes_at_once(queues, url)
+
+
+async def test_wake_ups_reach_a_folder_with_a_long_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than the name of a socket may be; nothing is left behind."""
+    if not peers.DESCRIPTORS.is_dir():
+        pytest.skip("no short way into a folder on this system")
+    monkeypatch.setattr(sqlite_broker, "LOOK_SECONDS", 3600.0)
+    deep = long_folder(folder)
+    warned: list[WakeUpsMissing] = []
+
+    async with connect(f"sqlite:///{deep}/queues.db") as queues:
+        queues.events.subscribe(WakeUpsMissing, warned.append)
+        assert len(list(deep.glob("queues.db-peers/*.sock"))) == 1
+        await wakes_at_once(queues, f"sqlite:///{deep}/queues.db")
+
+    assert warned == []
+    assert list(deep.glob("queues.db-peers/*.sock")) == []
+
+
+async def test_consumer_that_cannot_be_woken_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, by an event that holds no path; it finds by looking what it is not told of."""
+    monkeypatch.setattr(peers, "DESCRIPTORS", folder / "no-such-place")
+    monkeypatch.setattr(sqlite_broker, "LOOK_SECONDS", 0.01)
+    url = f"sqlite:///{long_folder(folder)}/queues.db"
+    warned: list[WakeUpsMissing] = []
+
+    async with connect(url) as queues:
+        queues.events.subscribe(WakeUpsMissing, warned.append)
+        assert warned == []
+        await wakes_at_once(queues, url)
+        await queues.broker.wait("work", version=-1, until_us=None)
+
+    assert [(one.file, one.retry_seconds) for one in warned] == [("queues.db", 0.01)]
+    assert str(folder) not in repr(warned)
+
+
+def long_folder(folder: Path) -> Path:
+    """A new folder whose name has 200 characters."""
+    deep = folder / ("n" * (199 - len(str(folder))))
+    deep.mkdir()
+    assert len(str(deep)) == 200
+    return deep
 
 
 @pytest.mark.parametrize("content", [b"Dear diary, " * 200, b"SQLite format 3\x00" + b"\xff" * 4096])

@@ -75,12 +75,13 @@ def test_check_wants_the_queue_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_check_warns(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is odd but not wrong is told, and the exit code stays 0."""
-    monkeypatch.setenv("SENTRY_DSN", "https://key@example.com/1")
+    monkeypatch.setenv("POSTROOM_ENVIRONMENT", "staging")
+    monkeypatch.setenv("POSTROOM_SMTP_URL", "smtp://user:geheim@mail.example.com:587")
 
     result = postroom("check")
 
-    assert "warning: SENTRY_DSN" in result.stderr
-    assert "key@example.com" not in result.output
+    assert "warning: POSTROOM_API_TOKENS" in result.stderr
+    assert "geheim" not in result.output
 
 
 @pytest.mark.parametrize(

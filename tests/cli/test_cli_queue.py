@@ -32,7 +32,12 @@ def test_a_queue_is_made_filled_looked_at_and_deleted() -> None:
     info = answer("queue", "info", "orders")
     assert (info["ready"], info["delayed"], info["settings"]["delivery_delay"]) == (1, 1, 60)
     assert id_ in [message["id"] for message in answer("queue", "peek", "orders")]
-    assert {one["name"] for one in answer("queue", "list")} == {"orders", "message-delivery", "dlq"}
+    assert {one["name"] for one in answer("queue", "list")} == {
+        "orders",
+        "message-delivery",
+        "delivery-events",
+        "dlq",
+    }
     assert "orders" in postroom("queue", "list").stdout
 
     assert "deleted 2 messages" in postroom("queue", "purge", "orders", "--yes").stdout
@@ -147,7 +152,7 @@ def test_status_shows_jobs_and_queues() -> None:
     assert "1 in all: 1 queued" in output
     assert hides(output + json.dumps(found))
     assert (found["health"]["total"], found["recentActivity"][0]["jobId"]) == (1, id_)
-    assert {queue["name"] for queue in found["queues"]} == {"message-delivery", "dlq"}
+    assert {queue["name"] for queue in found["queues"]} == {"message-delivery", "delivery-events", "dlq"}
 
 
 def test_status_without_jobs_tells_what_to_try() -> None:

@@ -69,6 +69,33 @@ def test_up_answers_delivers_and_ends_with_0(number: signal.Signals, folder: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_second_signal_ends_it_at_once(
+    number: signal.Signals, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first would wait half a minute for an email whose server says nothing."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        smtp_url = f"smtp://127.0.0.1:{silent.getsockname()[1]}?tls=none&hello=tests.example"
+        monkeypatch.setenv("POSTROOM_SMTP_URL", smtp_url)
+        with running(folder, "up", "--port", "0") as service:
+            url = str(service.event("ready")["url"])
+            assert httpx.get(f"{url}/debug/enqueue").status_code == 202
+            silent.settimeout(PATIENCE_SECONDS)
+            connection, _ = silent.accept()
+            with connection:
+                service.process.send_signal(number)
+                service.event("stopping")
+                assert service.process.poll() is None
+                service.process.send_signal(number)
+
+                assert service.process.wait(5) == -number
+            text = service.log.read_text()
+    assert "Traceback" not in text
+
+
+@pytest.mark.slow
 def test_serve_and_consume_share_the_work(folder: Path) -> None:
     """One answers, the other delivers; both end with 0."""
     with running(folder, "serve", "--port", "0") as api:

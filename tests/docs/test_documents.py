@@ -60,7 +60,11 @@ def test_example_prints_what_it_promises(name: str, expected: str, tmp_path: Pat
 
 def test_every_example_is_tested() -> None:
     """A new example needs a row above."""
-    assert {path.name for path in (ROOT / "examples").glob("*.py")} == {"first.py", "own_job.py", "transaction.py"}
+    assert {path.name for path in (ROOT / "examples").glob("*.py")} == {
+        "first.py",
+        "own_job.py",
+        "transaction.py",
+    }
 
 
 def test_testing_guide_passes() -> None:
@@ -72,7 +76,9 @@ def test_testing_guide_passes() -> None:
     asyncio.run(test())  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "page", [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], ids=lambda path: path.name
+)
 def test_links_between_documents_lead_somewhere(page: Path) -> None:
     """No page points to a file that is not there."""
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):

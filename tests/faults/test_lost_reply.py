@@ -58,7 +58,7 @@ async def test_lost_reply_is_held_for_a_person(place: Path) -> None:
         assert len(first.attempts) == 1
         assert (second.status, second.message) == ("done", "sent")
         assert len([one for one in mailbox.received if one.envelope_to == ("anna@example.com",)]) == 1
-        (dead,) = await app.queues[GRAVE].peek()
+        (dead,) = await until(app.queues[GRAVE].peek, "the dead letter is there")
         assert dead.dead_lettered is not None
         assert "unknown whether it left" in dead.dead_lettered.reason
         assert dead.dead_lettered.details["attempts"][0]["code"] == "unknown"

@@ -108,4 +108,4 @@ async def test_unknown_queue_is_refused_and_not_made(app: Application) -> None:
     with pytest.raises(QueueNotFound, match=r"message-delivery.*postroom queue create mesage-delivery"):
         await app.queues["mesage-delivery"].send(VALID)
 
-    assert list(await app.queues.names()) == [GRAVE, QUEUE]
+    assert list(await app.queues.names()) == ["delivery-events", GRAVE, QUEUE]

@@ -116,13 +116,15 @@ async def test_failover_to_the_next_provider(serving: Any, clock: VirtualClock) 
 
 async def test_health_data_does_not_go_where_it_may_not(serving: Any, clock: VirtualClock) -> None:
     """Not even when nobody else can have it."""
-    async with SendGridDouble() as double:
-        async with serving(email_providers=f"sendgrid://{double.key}@?base={double.url}") as service:
-            await through_review(service, {**EMAIL, "healthData": True})
-            await clock.advance(3600)
+    async with (
+        SendGridDouble() as double,
+        serving(email_providers=f"sendgrid://{double.key}@?base={double.url}") as service,
+    ):
+        await through_review(service, {**EMAIL, "healthData": True})
+        await clock.advance(3600)
 
-            found = await service.get("/api/messages/e-1")
-            assert (found["status"], found["code"], double.requests) == ("failed", "health_data", [])
+        found = await service.get("/api/messages/e-1")
+        assert (found["status"], found["code"], double.requests) == ("failed", "health_data", [])
 
 
 async def test_bounced_and_suppressed(serving: Any, clock: VirtualClock) -> None:
@@ -271,30 +273,32 @@ async def test_portal_message_is_read_behind_its_link(serving: Any, clock: Virtu
 
 async def test_unsubscribing_by_one_click(serving: Any, clock: VirtualClock) -> None:
     """GET changes nothing; POST ends that topic and leaves other mail alone."""
-    async with SendGridDouble() as double:
-        async with serving(email_providers=f"sendgrid://{double.key}@?phi=yes&base={double.url}") as service:
-            await through_review(service, {**EMAIL, "topic": "newsletter"})
-            await clock.advance(5)
-            link = (
-                double.messages[0]["headers"]["List-Unsubscribe"]
-                .strip("<>")
-                .removeprefix("https://postroom.example.org")
-            )
-            assert double.messages[0]["headers"]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    async with (
+        SendGridDouble() as double,
+        serving(email_providers=f"sendgrid://{double.key}@?phi=yes&base={double.url}") as service,
+    ):
+        await through_review(service, {**EMAIL, "topic": "newsletter"})
+        await clock.advance(5)
+        link = (
+            double.messages[0]["headers"]["List-Unsubscribe"]
+            .strip("<>")
+            .removeprefix("https://postroom.example.org")
+        )
+        assert double.messages[0]["headers"]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
-            assert (await service.ask("GET", link)).status_code == 200
-            await through_review(service, {**EMAIL, "messageId": "e-2", "topic": "newsletter"})
-            await clock.advance(5)
-            assert await service.status("e-2") == "sent"
-            click = await service.ask(
-                "POST", link, b"List-Unsubscribe=One-Click", content_type="application/x-www-form-urlencoded"
-            )
-            await through_review(service, {**EMAIL, "messageId": "e-3", "topic": "newsletter"})
-            await through_review(service, {**EMAIL, "messageId": "e-4"})
-            await clock.advance(5)
+        assert (await service.ask("GET", link)).status_code == 200
+        await through_review(service, {**EMAIL, "messageId": "e-2", "topic": "newsletter"})
+        await clock.advance(5)
+        assert await service.status("e-2") == "sent"
+        click = await service.ask(
+            "POST", link, b"List-Unsubscribe=One-Click", content_type="application/x-www-form-urlencoded"
+        )
+        await through_review(service, {**EMAIL, "messageId": "e-3", "topic": "newsletter"})
+        await through_review(service, {**EMAIL, "messageId": "e-4"})
+        await clock.advance(5)
 
-            assert click.status_code == 200
-            assert (await service.status("e-3"), await service.status("e-4")) == ("failed", "sent")
+        assert click.status_code == 200
+        assert (await service.status("e-3"), await service.status("e-4")) == ("failed", "sent")
 
 
 async def test_template_with_variables(serving: Any, clock: VirtualClock) -> None:

@@ -191,9 +191,12 @@ async def test_crash_of_a_processor_is_reported_without_its_words(
         raise ValueError(f"550 5.1.1 <{CANARY}@example.com>")
 
     settings = load(environ(tmp_path), folder=tmp_path).settings
-    async with open_application(
-        settings, consume=True, clock=clock, registry=registry, telemetry=Telemetry(sentry, sentry)
-    ) as app, app.queues.running():
+    async with (
+        open_application(
+            settings, consume=True, clock=clock, registry=registry, telemetry=Telemetry(sentry, sentry)
+        ) as app,
+        app.queues.running(),
+    ):
         await app.producer.enqueue_job(Boom())
         await clock.advance(5)
 

@@ -74,7 +74,15 @@ async def test_every_body_is_described(api: Api) -> None:
         operation["operationId"] for method, _, operation in operations(document)
         if method in ("post", "put", "patch") and "requestBody" not in operation
     }  # fmt: skip
-    assert missing == {"pauseQueue", "resumeQueue", "submitMessage", "cancelMessage", "resendMessage", "deliveryTest"}
+    assert missing == {
+        "pauseQueue",
+        "resumeQueue",
+        "submitMessage",
+        "cancelMessage",
+        "resendMessage",
+        "deliveryTest",
+        "testWebhook",
+    }
     assert job["discriminator"]["propertyName"] == "type"
     assert list(job["discriminator"]["mapping"]) == ["cleanup", "email_send", "export_generation", "sms_send"]
     redrive = document["components"]["schemas"]["RedriveRequest"]["properties"]

@@ -1,40 +1,51 @@
 """`postroom demo`: the main job, shown.
 
 Starts the service in a process of its own with a folder, database and port of its own, enqueues every kind of
-job through the HTTP API, watches what becomes of them, shows the email, the export and the dead letter, and
-leaves the service running. With `--end` it stops the service and fails unless all went as it should.
+job through the HTTP API, watches what becomes of them and of the queues, shows the email, the export and the dead
+letter, and leaves the service running. With `--end` it stops the service and fails unless all went as it should.
+How the service is started and stopped is `cli.child`'s.
 """
 
 import contextlib
-import email
-import email.policy
+import importlib.util
 import os
+import shlex
 import shutil
-import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 import httpx
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
-from rich.table import Table
-from rich.text import Text
+
+from postroom.cli.child import Asked, Child, service
+from postroom.cli.errors import Failure, not_installed
+from postroom.cli.exhibits import (
+    DONE,
+    ENDED,
+    FAILED,
+    GRAVE,
+    dead_letter_panel,
+    email_panel,
+    export_panel,
+    jobs_table,
+    picture,
+    queues_panel,
+)
 
 FOLDER = Path("var/demo")
 PATIENCE_SECONDS = 60.0
 """How long the demonstration waits for its jobs."""
 LOOK_SECONDS = 0.15
-DONE = "done"
-FAILED = "failed"
-ENDED = (DONE, FAILED, "uncertain")
+RECIPIENT = "patient@example.com"
+NEEDED = ("aiosmtpd", "aiosmtplib", "litestar", "structlog", "uvicorn")
+"""What its service imports only once it runs; asked for beforehand, so that the hint is not in a log file."""
 
 ENVIRONMENT = {
     "POSTROOM_ENVIRONMENT": "local",
@@ -45,14 +56,6 @@ ENVIRONMENT = {
     "POSTROOM_LOG_FORMAT": "json",
 }
 """Short waits, so that a retry is seen and not waited for."""
-
-STYLES = {
-    DONE: "green",
-    FAILED: "red",
-    "retry_scheduled": "yellow",
-    "processing": "cyan",
-    "scheduled": "magenta",
-}
 
 
 class Planned(NamedTuple):
@@ -82,7 +85,7 @@ def _plan(later: str) -> list[Planned]:
     }
     export = {"type": "export_generation", "exportId": "demo-export", "userId": "user-789", "format": "csv"}
     return [
-        Planned("email", _mail("demo-email", "patient@example.com", "high"), DONE, 1),
+        Planned("email", _mail("demo-email", RECIPIENT, "high"), DONE, 1),
         Planned("text message", {**text, "priority": "normal"}, DONE, 1),
         Planned("cleanup", {"type": "cleanup", "target": "temp_files", "olderThan": "2024-01-01"}, DONE, 1),
         Planned("email, greylisted", _mail("demo-greylist", "greylist@example.com"), DONE, 2),
@@ -100,13 +103,26 @@ def _plan(later: str) -> list[Planned]:
 )
 def demo(end: bool, port: int) -> None:
     """Show the main job from the HTTP request to the inbox, on a database of its own in var/demo."""
+    for name in NEEDED:
+        if importlib.util.find_spec(name) is None:
+            raise Failure(not_installed("demo", name, extra="demo"))
     console = Console()
     folder = FOLDER.absolute()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with _service(folder, _free_port(port)) as (process, url):
-        client = httpx.Client(base_url=url, timeout=10)
-        _wait_ready(client, process, folder)
+    port = _free_port(port)
+    url = f"http://localhost:{port}"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
+    with (
+        service(
+            ["up", "--port", str(port)],
+            folder=folder,
+            environment={**inherited, **ENVIRONMENT},
+            log=folder / "service.log",
+        ) as child,
+        httpx.Client(base_url=url, timeout=10) as client,
+    ):
+        _wait_ready(client, child)
         console.print(f"[bold]Postroom[/] is up at {url}. Eight jobs go in through its HTTP API.\n")
         unmet = _show(console, client, folder)
         if end:
@@ -116,9 +132,10 @@ def demo(end: bool, port: int) -> None:
                 raise SystemExit(1)
             console.print("\n[green]Everything went as it should.[/]")
             return
-        _next_steps(console, url)
-        with contextlib.suppress(KeyboardInterrupt):
-            process.wait()
+        _next_steps(console, url, folder)
+        with contextlib.suppress(Asked):
+            child.wait()
+            raise Failure(f"the service ended by itself; the end of its log:\n{child.tail(5)}")
 
 
 def _show(console: Console, client: httpx.Client, folder: Path) -> list[str]:
@@ -135,16 +152,31 @@ def _show(console: Console, client: httpx.Client, folder: Path) -> list[str]:
     ids = [answer.json()["jobId"] for answer in answers]
     again = client.post("/api/enqueue-job", json=dict(plan[0].body)).json()
     jobs = _watch(console, client, plan, ids)
-    _show_email(console, folder)
-    _show_export(console, folder)
-    dead = _show_dead_letter(console, client, jobs)
+    panels = [
+        email_panel(folder / "var/mail", RECIPIENT),
+        export_panel(folder / "var/exports/demo-export.csv"),
+        _dead_letter(client, jobs),
+    ]
+    for panel in panels:
+        if panel is not None:
+            console.print(panel)
     duplicate = again.get("duplicate") is True and again["jobId"] == ids[0]
     console.print(f"\nEnqueued a second time, [bold]demo-email[/] was answered as a duplicate: {duplicate}.")
     return [
         *_unmet(plan, jobs, folder),
         *([] if duplicate else ["a second enqueueing was no duplicate"]),
-        *dead,
+        *([] if panels[-1] is not None else ["there is no dead letter"]),
     ]
+
+
+def _dead_letter(client: httpx.Client, jobs: list[dict[str, Any]]) -> Panel | None:
+    for message in client.get(f"/api/queues/{GRAVE}/peek").json()["messages"]:
+        if message["deadLetter"] is not None:
+            history: list[dict[str, Any]] = next(
+                (job["history"] for job in jobs if job["jobId"] == message["id"]), []
+            )
+            return dead_letter_panel(message, history)
+    return None
 
 
 def _watch(
@@ -153,6 +185,7 @@ def _watch(
     """Follow the jobs to their end, as a table on a terminal and as lines elsewhere."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     told: dict[str, str] = {}
+    labels = [planned.label for planned in plan]
 
     def look() -> list[dict[str, Any]]:
         return [client.get(f"/api/jobs/{one}").json() for one in ids]
@@ -163,74 +196,18 @@ def _watch(
         while True:
             jobs = look()
             if live is not None:
-                live.update(_table(plan, jobs), refresh=True)
+                queues = client.get("/api/queues").json()["queues"]
+                live.update(
+                    picture(jobs_table(labels, jobs), queues_panel(queues), console.width), refresh=True
+                )
             else:
-                for planned, job in zip(plan, jobs, strict=True):
+                for label, job in zip(labels, jobs, strict=True):
                     if told.get(job["jobId"]) != job["status"]:
                         told[job["jobId"]] = job["status"]
-                        click.echo(f"{planned.label}: {job['status']}")
+                        click.echo(f"{label}: {job['status']}")
             if all(job["status"] in ENDED for job in jobs) or time.monotonic() > deadline:
                 return jobs
             time.sleep(LOOK_SECONDS)
-
-
-def _table(plan: list[Planned], jobs: list[dict[str, Any]]) -> Group:
-    table = Table(box=None, pad_edge=False, expand=False, header_style="dim")
-    for heading in ("job", "type", "status", "tries", "what happened"):
-        table.add_column(heading, no_wrap=heading != "what happened")
-    for planned, job in zip(plan, jobs, strict=True):
-        status = Text(job["status"].replace("_", " "), style=STYLES.get(job["status"], ""))
-        table.add_row(planned.label, job["type"], status, str(job["attempts"] or ""), _happened(job))
-    ended = sum(job["status"] in ENDED for job in jobs)
-    return Group(table, Text(f"\n{ended} of {len(jobs)} have ended", style="dim"))
-
-
-def _happened(job: Mapping[str, Any]) -> str:
-    last = next((one for one in reversed(job["history"]) if one["reason"]), None)
-    if job["status"] == DONE:
-        return f"at first: {last['reason']}" if last is not None else ""
-    return job["reason"] or ""
-
-
-def _show_email(console: Console, folder: Path) -> None:
-    for path in sorted((folder / "var/mail").glob("*.eml")):
-        message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-        if message["To"] == "patient@example.com":
-            shown = [f"{name}: {message[name]}" for name in ("From", "To", "Subject", "Date", "Message-ID")]
-            body = message.get_content() if not message.is_multipart() else ""
-            text = "\n".join([*shown, "", body.strip()])
-            console.print(
-                Panel(Text(text), title="The email as it arrived", title_align="left", expand=False)
-            )
-
-
-def _show_export(console: Console, folder: Path) -> None:
-    path = folder / "var/exports/demo-export.csv"
-    if path.is_file():
-        lines = Text("\n".join(path.read_text().splitlines()[:4]), no_wrap=True, overflow="ellipsis")
-        console.print(Panel(lines, title="The export", title_align="left", expand=False))
-
-
-def _show_dead_letter(console: Console, client: httpx.Client, jobs: list[dict[str, Any]]) -> list[str]:
-    peeked = client.get("/api/queues/dlq/peek").json()
-    found = [one for one in peeked["messages"] if one["deadLetter"] is not None]
-    if not found:
-        return ["there is no dead letter"]
-    dead = found[0]["deadLetter"]
-    lines = [
-        f"job:       {found[0]['id']} ({found[0]['reference']})",
-        f"failed on: {dead['queue']}",
-        f"reason:    {dead['reason']}",
-    ]
-    history: list[dict[str, Any]] = next(
-        (job["history"] for job in jobs if job["jobId"] == found[0]["id"]), []
-    )
-    lines += [
-        f"attempt {one['number']} at {one['startedAt']}: {one['outcome']}, {one['code']} ({one['reason']})"
-        for one in history
-    ]
-    console.print(Panel(Text("\n".join(lines)), title="The dead letter", title_align="left", expand=False))
-    return []
 
 
 def _unmet(plan: list[Planned], jobs: list[dict[str, Any]], folder: Path) -> list[str]:
@@ -245,59 +222,39 @@ def _unmet(plan: list[Planned], jobs: list[dict[str, Any]], folder: Path) -> lis
     return problems
 
 
-def _next_steps(console: Console, url: str) -> None:
+def _next_steps(console: Console, url: str, folder: Path) -> None:
+    postroom = f"cd {shlex.quote(str(folder))} && {_command()}"
     console.print(f"""
-The service goes on at [bold]{url}[/]. Ctrl-C ends it. To try next, from another terminal:
+The service goes on at {url}. Ctrl-C ends it. To try next, from another terminal:
 
   curl -sS {url}/debug/queue-status
   curl -sS {url}/debug/enqueue-test
   curl -X POST {url}/api/enqueue-job -H "Content-Type: application/json" \\
     -d '{{"type":"email_send","messageId":"test-123","recipient":"test@example.com","subject":"Test","content":"Test message","priority":"normal"}}'
 
-  cd {_relative(FOLDER)} && ../../.venv/bin/postroom queue status --watch
-  cd {_relative(FOLDER)} && ../../.venv/bin/postroom dlq list
+  {postroom} queue status --watch
+  {postroom} dlq list
 
-What it wrote is in {FOLDER}: the mail in var/mail, the log in service.log.""", highlight=False, soft_wrap=True)  # fmt: skip
-
-
-def _relative(path: Path) -> str:
-    return os.path.relpath(path)
+What it wrote is in {folder}: the mail in var/mail, the log in service.log.""",
+        highlight=False, soft_wrap=True, markup=False)  # fmt: skip
 
 
-@contextmanager
-def _service(folder: Path, port: int) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """`postroom up` in the folder; ended whatever happens to the demonstration."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
-    with (folder / "service.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "postroom", "up", "--port", str(port)],
-            cwd=folder, env={**inherited, **ENVIRONMENT}, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
-    try:
-        yield process, f"http://localhost:{port}"
-    finally:
-        _end(process)
+def _command() -> str:
+    """What to type for `postroom` from any folder: the program beside this Python, else Python with the module."""
+    program = Path(sys.executable).with_name("postroom")
+    if os.access(program, os.X_OK):
+        return shlex.quote(str(program))
+    return f"{shlex.quote(sys.executable)} -m postroom"
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_ready(client: httpx.Client, process: subprocess.Popen[bytes], folder: Path) -> None:
+def _wait_ready(client: httpx.Client, child: Child) -> None:
     def ready() -> bool:
         with contextlib.suppress(httpx.TransportError):
             return client.get("/ready").status_code == 200
         return False
 
-    if not _within(20, lambda: process.poll() is not None or ready()) or process.poll() is not None:
-        tail = (folder / "service.log").read_text(errors="replace").strip().splitlines()[-5:]
-        raise click.ClickException("the service did not start; the end of its log:\n" + "\n".join(tail))
+    if not _within(20, lambda: child.ended or ready()) or child.ended:
+        raise Failure(f"the service did not start; the end of its log:\n{child.tail(5)}")
 
 
 def _within(seconds: float, condition: Callable[[], bool]) -> bool:
@@ -318,4 +275,4 @@ def _free_port(wanted: int) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise click.ClickException("no free port on 127.0.0.1")
+    raise Failure("no free port on 127.0.0.1")

@@ -4,17 +4,34 @@ import difflib
 import errno
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import IO, Any
+from types import MappingProxyType
+from typing import IO, Any, Final
 
 import click
 
+from postroom.delivery.errors import DeliveryError
 from postroom.jobs import JobInvalid
 from postroom.kit.sqlite import StoreFailed
 from postroom.queues import QueueError, QueueNotFound
 from postroom.settings import SettingsInvalid
 from postroom.store.migrations import SchemaTooNew
+
+EXTRAS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "aiosmtpd": "demo",
+        "httpx": "demo",
+        "botocore": "aws",
+        "sentry_sdk": "sentry",
+        "opentelemetry": "otel",
+        "prometheus_client": "metrics",
+    }
+)
+"""Packages to the extra that brings them; the others come with `service`."""
+DEBUG: Final = "postroom.debug"
+"""Where the root command's `--debug` is kept, in click's context."""
 
 
 class Failure(click.ClickException):
@@ -36,6 +53,9 @@ def failures() -> Iterator[None]:
     except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
         raise
     except Exception as error:
+        context = click.get_current_context(silent=True)
+        if context is not None and context.find_root().meta.get(DEBUG):
+            click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
         raise Failure(words_of(error)) from error
 
 
@@ -46,8 +66,10 @@ def words_of(error: Exception) -> str:
             return "\n".join(error.problems)
         case QueueNotFound():
             return str(error) + did_you_mean(error.name, error.known)
-        case QueueError() | JobInvalid() | StoreFailed() | SchemaTooNew():
+        case QueueError() | JobInvalid() | StoreFailed() | SchemaTooNew() | DeliveryError():
             return str(error)
+        case ModuleNotFoundError(name=str(name)) if name.partition(".")[0] != "postroom":
+            return not_installed("this command", name)
         case sqlite3.Error():
             return f"the database: {error}"
         case ExceptionGroup() if len(error.exceptions) == 1:
@@ -59,6 +81,13 @@ def words_of(error: Exception) -> str:
         case _:
             # Its text may quote a value, and values are health data.
             return f"unexpected {type(error).__name__} at {_place(error)}; please report it"
+
+
+def not_installed(who: str, missing: str, *, extra: str | None = None) -> str:
+    """What to tell of a package that is not there, with the command that installs it."""
+    package = missing.partition(".")[0]
+    wanted = extra or EXTRAS.get(package, "service")
+    return f'{who} needs {package}, which is not installed: pip install "postroom[{wanted}]"'
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

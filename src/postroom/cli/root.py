@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from postroom import __version__
-from postroom.cli.errors import CommandGroup, Failure
+from postroom.cli.errors import DEBUG, CommandGroup, Failure, not_installed
 
 COMMANDS: Final = {
     "up": "postroom.cli.service:up",
@@ -51,7 +51,7 @@ def _unavailable(name: str, missing: str) -> click.Command:
     extra = "demo" if name == "demo" else "service"
 
     def explain() -> None:
-        raise Failure(f'{name} needs {missing}, which is not installed: pip install "postroom[{extra}]"')
+        raise Failure(not_installed(name, missing, extra=extra))
 
     return click.Command(
         name,
@@ -63,8 +63,13 @@ def _unavailable(name: str, missing: str) -> click.Command:
 
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="postroom")
-def cli() -> None:
+@click.option(
+    "--debug", is_flag=True, help="Show the traceback of a failure; unlike all else it may quote health data."
+)
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
     """Durable background jobs and outbound messages.
 
     Settings come from the environment (POSTROOM_...) and a .env file; `postroom check` lists them.
     """
+    ctx.meta[DEBUG] = debug

@@ -1,7 +1,7 @@
 """`up`, `serve` and `consume`: the service in the foreground, until SIGTERM or SIGINT.
 
 A stop refuses new connections and takes no more messages at once; running requests and jobs have the grace
-period; what was not begun goes back to the queue. A second signal ends the process as signals usually do.
+period; what was not begun goes back to the queue. A second signal ends the process at once; its leases run out.
 """
 
 import asyncio
@@ -112,7 +112,7 @@ async def _mailbox(stack: AsyncExitStack, settings: Settings) -> str | None:
         return None
     try:
         from postroom.delivery.mailbox import Mailbox
-    except ModuleNotFoundError:
+    except ImportError:
         click.echo(
             "warning: there is no mailbox, so emails are marked as sent and go nowhere: "
             'pip install "postroom[demo]", or set POSTROOM_SMTP_URL',
@@ -176,7 +176,7 @@ async def _until_first(*waits: Coroutine[Any, Any, Any]) -> None:
 
 @contextmanager
 def _signals(stop: Callable[[], object]) -> Iterator[None]:
-    """Call `stop` at the first SIGTERM or SIGINT; the next one does what it usually does."""
+    """Call `stop` at the first SIGTERM or SIGINT; the next one ends the process at once, as if nobody handled it."""
     loop = asyncio.get_running_loop()
 
     def forget() -> None:
@@ -186,6 +186,10 @@ def _signals(stop: Callable[[], object]) -> Iterator[None]:
 
     def first() -> None:
         forget()
+        # Not Python's own way with SIGINT: an exception would be one more stop to wait for.
+        for number in SIGNALS:
+            with contextlib.suppress(ValueError):
+                signal.signal(number, signal.SIG_DFL)
         stop()
 
     for number in SIGNALS:
@@ -195,3 +199,5 @@ def _signals(stop: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         forget()
+        with contextlib.suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -266,20 +266,21 @@ class Claims:
         context: JobContext,
         now_us: int,
     ) -> Step:
-        channel, health_data = self._envelopes.way(record)
+        channel, _ = self._envelopes.way(record)
         again = self._router.route(channel, doubt["provider"]) if doubt is not None else None
         if doubt is not None and again is not None and _key_holds(again, doubt, now_us):
             # The same call once more, to the same provider, under the same key: it answers as the first one did.
             choice: Chosen | Later | Nobody = Chosen(again)
             key, duplicate = doubt["idempotency_key"], False
         else:
-            tried = _tried(calls, context)
+            failed, often = _tried(calls, context)
             if again is not None:
                 # It may have it already: a second copy comes from the same place or not at all.
-                tried = {route.name for route in self._router.routes if route.name != again.name}
-            choice = self._router.choose(
-                transaction, channel, health_data=health_data, tried=tried, now_us=now_us
-            )
+                failed = often = {route.name for route in self._router.routes if route.name != again.name}
+            choice = self._choose(transaction, record, failed | often, now_us)
+            if isinstance(choice, Nobody) and not often <= failed:
+                # The others have had their chance too, so those that were busy get another one.
+                choice = self._choose(transaction, record, failed, now_us)
             key, duplicate = f"pr-{record.id}-{record.generation}", doubt is not None
         match choice:
             case Chosen(route):
@@ -295,6 +296,12 @@ class Claims:
                 if code == "exhausted" and last is not None:
                     return Stop(RetryAfter(None, last["detail"], last["code"], last["provider"]))
                 return Stop(RetryAfter(None, reason, code))
+
+    def _choose(
+        self, transaction: StoreTransaction, record: MessageRecord, tried: set[str], now_us: int
+    ) -> Chosen | Later | Nobody:
+        channel, health_data = self._envelopes.way(record)
+        return self._router.choose(transaction, channel, health_data=health_data, tried=tried, now_us=now_us)
 
     def _insert(
         self,
@@ -356,17 +363,17 @@ def _key_holds(route: Route, call: Mapping[str, Any], now_us: int) -> bool:
     return bool(now_us - call["claimed_us"] < provider.idempotency_seconds * MICROSECOND)
 
 
-def _tried(calls: Sequence[Mapping[str, Any]], context: JobContext) -> set[str]:
-    """Providers that have had their chance: they failed for themselves in this attempt, or too often for now."""
+def _tried(calls: Sequence[Mapping[str, Any]], context: JobContext) -> tuple[set[str], set[str]]:
+    """Providers that failed in this attempt, and those that failed so often that another one comes first."""
     failures: dict[str, int] = {}
-    tried = set()
+    now = set()
     for call in calls:
         if call["verdict"] in (None, Verdict.ACCEPTED, Verdict.UNKNOWN):
             continue
         failures[call["provider"]] = failures.get(call["provider"], 0) + 1
         if call["job_id"] == context.job_id and call["job_attempt"] == context.attempt:
-            tried.add(call["provider"])
-    return tried | {name for name, count in failures.items() if count >= TRIES_MAX}
+            now.add(call["provider"])
+    return now, {name for name, count in failures.items() if count >= TRIES_MAX}
 
 
 def _unapproved(record: MessageRecord, now_us: int) -> str | None:

@@ -156,10 +156,14 @@ class StoreLedger:
         if not may_move(state, JobState.PROCESSING):
             return Begun(known["attempts"], skip=f"the job is {state} already")
         number = 1 + known["attempts"]
+        why = self._not_to_be_sent(transaction, context, job, now_us) if isinstance(job, SENDING) else None
         if state is JobState.PROCESSING:
-            transaction.run("close_lost_attempts", job_id=context.job_id, now_us=now_us, reason=DIED)
+            # It may have died after its message's fate was on record, and before its own.
+            outcome = "unknown" if why is None else "done"
+            transaction.run(
+                "close_lost_attempts", job_id=context.job_id, now_us=now_us, reason=DIED, outcome=outcome
+            )
         if isinstance(job, SENDING):
-            why = self._not_to_be_sent(transaction, context, job, now_us)
             if why is not None:
                 self._change_job(transaction, context, JobState.DONE, now_us, reason=why)
                 return Begun(number, skip=why)
@@ -212,7 +216,7 @@ class StoreLedger:
         job, now_us = transaction.one("find_job", id=job_id), self._clock.now_us()
         if job is None or job["status"] in FINAL:
             return
-        transaction.run("close_lost_attempts", job_id=job_id, now_us=now_us, reason=DIED)
+        transaction.run("close_lost_attempts", job_id=job_id, now_us=now_us, reason=DIED, outcome="unknown")
         # A message may have left before its worker died; anything else has just not been done.
         sending = job["type"] in SENDING_TYPES and job["reference"] is not None
         called = sending and transaction.one("open_delivery_of_job", job_id=job_id) is not None

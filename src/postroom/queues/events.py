@@ -79,6 +79,16 @@ class ConsumerFailed(Event, frozen=True, kw_only=True):
     retry_seconds: float
 
 
+class WakeUpsMissing(msgspec.Struct, frozen=True, kw_only=True):
+    """This process cannot be woken by others that use the same file; it looks at the file now and then instead."""
+
+    file: str
+    """The file's name, without its folder."""
+    retry_seconds: float
+    """Between two looks: what comes from another process is noticed so much later at worst."""
+    because: str
+
+
 class DeliveryPaused(Event, frozen=True, kw_only=True):
     """Delivery of the queue was paused through this process."""
 

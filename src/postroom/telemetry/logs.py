@@ -32,6 +32,7 @@ LOUD: Final = {
     queue_events.LeaseLost: "warning",
     queue_events.SettlementFailed: "error",
     queue_events.ConsumerFailed: "error",
+    queue_events.WakeUpsMissing: "warning",
     JobRejected: "warning",
 }
 """Severity of events that are not just informative."""

@@ -33,6 +33,7 @@ from postroom.web.api import (
     templates,
     unclear,
     users,
+    webhooks,
 )
 from postroom.web.asgi import Application, Receive, Scope, Send
 from postroom.web.auth import (
@@ -70,7 +71,7 @@ PUBLIC: Final = ("/webhooks/", "/u/", "/p/")
 """Paths that show who they are for by a signature of their own: callbacks, unsubscribing, the portal."""
 
 PARTS: Final = (
-    messages, templates, suppressions, unclear, events, users, session, audit, delivery, unsubscribe, portal,
+    messages, templates, suppressions, webhooks, unclear, events, users, session, audit, delivery, unsubscribe, portal,
 )  # fmt: skip
 """Modules whose `HANDLERS` are served."""
 

@@ -13,6 +13,7 @@ from postroom.messages import Desk, Draft, Inbox, Portal, Records
 from postroom.messages.unsubscribing import Unsubscribing
 from postroom.queues import Queues
 from postroom.store import Store, StoreTransaction
+from postroom.subscribers import Announcer, Subscriptions
 from postroom.web.door import Door
 
 Filling: TypeAlias = Callable[[StoreTransaction, dict[str, Any]], dict[str, Any]]
@@ -78,6 +79,9 @@ class WebServices(msgspec.Struct, frozen=True, kw_only=True):
     records: Records
     unsubscribing: Unsubscribing | None = None
     """What reads the links by which people unsubscribe; None: there are none."""
+    subscriptions: Subscriptions
+    announcer: Announcer
+    """Enqueues what subscribers are told."""
     router: Router
     webhook_secret: str | None = None
     """What `/debug/webhook-test` signs with."""

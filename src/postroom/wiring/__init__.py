@@ -21,7 +21,7 @@ from postroom.jobs import (
     RetryPolicy,
     SmsJob,
 )
-from postroom.kit.clock import Clock, SystemClock
+from postroom.kit.clock import Clock, SystemClock, isoformat
 from postroom.kit.events import Events
 from postroom.messages import (
     Claims,
@@ -30,6 +30,7 @@ from postroom.messages import (
     MessageJob,
     MessageMoved,
     MessageSender,
+    MessageState,
     Outbox,
     Portal,
     PortalLinks,
@@ -52,6 +53,7 @@ from postroom.retention import Cleanup
 from postroom.settings import Settings
 from postroom.store import Store, StoreTransaction, open_store
 from postroom.store.vault import Vault
+from postroom.subscribers import Announcer, Poster, Subscriptions, WebhookJob
 from postroom.web import Accounts, Token, WebServices
 from postroom.web.door import Door
 from postroom.web.limits import Rate, Rates
@@ -62,6 +64,8 @@ from postroom.wiring.webhooks import make_receivers
 from postroom.workers import StatusReader
 
 DEFAULT_QUEUE = "message-delivery"
+WEBHOOK_ATTEMPTS = 3
+"""Shown in the record of a job that tells a subscriber; the retry policy is everybody's."""
 DEFAULT_CONFIG = QueuesConfig(
     producers={"MESSAGE_QUEUE": DEFAULT_QUEUE},
     consumers={
@@ -96,6 +100,8 @@ class Application(NamedTuple):
     portal: Portal
     router: Router
     accounts: Accounts
+    subscriptions: Subscriptions
+    announcer: Announcer
     telemetry: Telemetry
     status: StatusReader
     queue: str
@@ -146,9 +152,11 @@ async def open_application(
             )
         )
         vault = make_vault(settings)
-        records = Records(vault, _announcing(queues.events))
-        ledger = StoreLedger(store, clock, records, max_attempts=settings.max_attempts)
         name = queues.config.producers.get(settings.queue, settings.queue)
+        subscriptions = Subscriptions(vault, [str(state) for state in MessageState])
+        announcer = Announcer(subscriptions, queues[name], registry, max_attempts=WEBHOOK_ATTEMPTS)
+        records = Records(vault, _announcing(queues.events, announcer))
+        ledger = StoreLedger(store, clock, records, max_attempts=settings.max_attempts)
         delays = PriorityDelays(
             high=settings.delay_high_seconds,
             normal=settings.delay_normal_seconds,
@@ -162,6 +170,7 @@ async def open_application(
         outbox = Outbox(queues[name], registry, delays=delays, max_attempts=settings.max_attempts)
         if "message_send" not in registry.all_types:
             registry.add(MessageJob, internal=True)
+            registry.add(WebhookJob, internal=True)
         suppressions, templates = Suppressions(vault), Templates()
         wishes = Preferences(
             suppressions, UnclearWishes(vault, suppressions), templates, quiet=dict(settings.quiet_hours),
@@ -195,6 +204,7 @@ async def open_application(
             )
             sender = MessageSender(store, claims, tracking, queues.events)
             _add_processors(registry, settings, store, sender)
+            registry.add(WebhookJob, Poster(store, subscriptions, allow_local=settings.local))
             policy = RetryPolicy(max_attempts=settings.max_attempts, base_seconds=settings.retry_base_seconds)
             dispatcher = Dispatcher(
                 registry, clock=clock, events=queues.events, policy=policy, ledger=ledger, tracer=store.tracer,
@@ -228,6 +238,8 @@ async def open_application(
             portal,
             router,
             accounts,
+            subscriptions,
+            announcer,
             telemetry,
             status,
             name,
@@ -255,6 +267,8 @@ def web_services(app: Application) -> WebServices:
         unsubscribing=app.unsubscribing,
         portal=app.portal,
         router=app.router,
+        subscriptions=app.subscriptions,
+        announcer=app.announcer,
         metrics=app.telemetry.metrics.page if app.telemetry.metrics is not None else None,
         report=app.telemetry.report,
         webhook_secret=_webhook_secret(app.settings),
@@ -289,12 +303,20 @@ def _issuer(settings: Settings, clock: Clock) -> Issuer | None:
     return Issuer(options, clock)
 
 
-def _announcing(events: Events) -> Callable[[StoreTransaction, MessageMoved], None]:
-    """Announce moves once they are committed."""
+def _announcing(events: Events, announcer: Announcer) -> Callable[[StoreTransaction, MessageMoved], None]:
+    """Announce moves once they are committed, and enqueue what subscribers are told with them."""
 
     def announce(transaction: StoreTransaction, moved: MessageMoved) -> None:
         if events:
             transaction.afterwards.append(functools.partial(events.emit, moved))
+        payload = {
+            "type": f"message.{moved.after}", "timestamp": isoformat(moved.at_us), "atUs": moved.at_us,
+            "data": {
+                "messageId": moved.message_id, "channel": moved.channel, "before": moved.before, "status": moved.after,
+                "provider": moved.provider, "code": moved.code,
+            },
+        }  # fmt: skip
+        announcer.announce(transaction, f"evt-{moved.seq}", moved.after, payload)
 
     return announce
 

@@ -7,6 +7,8 @@ whole process (https://www.sqlite.org/howtocorrupt.html, section 2.2).
 import sqlite3
 from pathlib import Path
 
+from postroom.kit.sqlite.room import room_left
+
 BUSY_SECONDS = 10.0
 """How long a statement waits for another process's lock before it fails."""
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
@@ -61,7 +63,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 FULL_CODES = frozenset({sqlite3.SQLITE_FULL})
-# An exceeded RLIMIT_FSIZE or quota is reported as a failed write, not as a full disk.
+# An exceeded RLIMIT_FSIZE or quota is reported as a failed write, not as a full disk; so is a broken disk.
 WRITE_FAILURES = frozenset(
     {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_TRUNCATE, sqlite3.SQLITE_IOERR_SHMSIZE}
 )
@@ -74,8 +76,13 @@ def translate(error: sqlite3.Error, path: Path) -> StoreFailed | sqlite3.Error:
     if code is None:
         return error
     name = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
-    if code in FULL_CODES or code in WRITE_FAILURES:
+    if code in FULL_CODES or (code in WRITE_FAILURES and not room_left(path)):
         return StoreFull(f"no room left to write {path.name} ({name}); nothing of this call was stored")
+    if code in WRITE_FAILURES:
+        return StoreFailed(
+            f"{path.name} could not be written although there is room ({name}); nothing of this call was stored. "
+            "The system's log may tell why"
+        )
     if code & 0xFF in BUSY_CODES:
         return StoreBusy(f"{path.name} stayed locked by another process for {BUSY_SECONDS:g} s ({name})")
     if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):

@@ -17,6 +17,10 @@ from pathlib import Path
 NOTE_BYTES = 4096
 SOCKET_PATH_MAX = 100
 """Bytes; the kernel's limit for the name of a socket is 108 (104 on macOS)."""
+NAME_BYTES = 25
+"""The longest name of a socket, with the stroke before it: a process id of seven digits, eight random ones."""
+DESCRIPTORS = Path("/proc/self/fd")
+"""Where Linux shows a process its open files: a short way into a folder with a long name."""
 PAUSE_SECONDS = 0.0005
 """Notes are at least so far apart: a busy writer tells its peers 2,000 times a second, not at every commit."""
 LOOK_SECONDS = 0.01
@@ -30,6 +34,8 @@ class Peers:
         self._folder = folder
         self._name = f"{os.getpid()}.{secrets.token_hex(4)}.sock"
         self._socket: socket.socket | None = None
+        self._short: str | None = None
+        self._opened: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listed_ns = -1
         self._others: list[str] = []
@@ -38,10 +44,11 @@ class Peers:
         self._owed: set[bytes] = set()
 
     def listen(self, loop: asyncio.AbstractEventLoop, heard: Callable[[bytes], None]) -> None:
-        """Call `heard` in the loop with each note that another process sends."""
-        path = self._path(self._name)
-        if path is None or not hasattr(socket, "AF_UNIX"):
+        """Call `heard` in the loop with each note that another process sends; see `deaf`."""
+        self._short = self._way()
+        if self._short is None or not hasattr(socket, "AF_UNIX"):
             return
+        path = self._path(self._name)
         own = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         own.setblocking(False)
         try:
@@ -68,6 +75,11 @@ class Peers:
         return not self._others and self._socket is not None
 
     @property
+    def deaf(self) -> bool:
+        """Whether no notes can come, so that only looks at the file tell what other processes did."""
+        return self._socket is None
+
+    @property
     def owing(self) -> bool:
         """Whether a note still has to be sent; `flush` sends it."""
         return bool(self._owed)
@@ -91,14 +103,17 @@ class Peers:
 
     def close(self) -> None:
         """Stop listening and take the socket out of the folder."""
-        if self._socket is None:
-            return
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.remove_reader(self._socket.fileno())
-        self._socket.close()
-        self._socket = None
-        with contextlib.suppress(OSError):
-            os.unlink(self._folder / self._name)
+        own, self._socket = self._socket, None
+        if own is not None:
+            if self._loop is not None and not self._loop.is_closed():
+                self._loop.remove_reader(own.fileno())
+            own.close()
+            with contextlib.suppress(OSError):
+                os.unlink(self._folder / self._name)
+        # Last: its number may be another file's from now on, and nobody sends any more.
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            os.close(opened)
 
     def _list(self) -> list[str]:
         try:
@@ -110,17 +125,30 @@ class Peers:
                     for entry in os.listdir(self._folder)
                     if entry.endswith(".sock") and entry != self._name
                 ]
-                self._others = [path for name in names if (path := self._path(name)) is not None]
+                self._others = [self._path(name) for name in names]
                 self._listed_ns = changed
         except OSError:
             self._others = []
         return self._others
 
-    def _path(self, name: str) -> str | None:
-        path = os.fspath(self._folder / name)
-        if len(os.fsencode(path)) > SOCKET_PATH_MAX:
-            path = os.path.relpath(path)
-        return path if len(os.fsencode(path)) <= SOCKET_PATH_MAX else None
+    def _path(self, name: str) -> str:
+        return f"{self._short}/{name}"
+
+    def _way(self) -> str | None:
+        """The folder by a name that leaves room for a socket's, or None."""
+        folder = os.fspath(self._folder)
+        if self._fits(folder):
+            return folder
+        if DESCRIPTORS.is_dir():
+            with contextlib.suppress(OSError):
+                self._opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                return f"{DESCRIPTORS}/{self._opened}"
+        # Elsewhere the name as seen from here may be short enough, for as long as the process stays here.
+        relative = os.path.relpath(folder)
+        return relative if self._fits(relative) else None
+
+    def _fits(self, folder: str) -> bool:
+        return len(os.fsencode(folder)) + NAME_BYTES <= SOCKET_PATH_MAX
 
     @staticmethod
     def _read(own: socket.socket, heard: Callable[[bytes], None]) -> None:

@@ -1,2 +1,2 @@
-UPDATE attempts SET finished_us = :now_us, outcome = 'unknown', reason = :reason
+UPDATE attempts SET finished_us = :now_us, outcome = :outcome, reason = :reason
 WHERE job_id = :job_id AND finished_us IS NULL

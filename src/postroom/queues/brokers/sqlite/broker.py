@@ -50,7 +50,7 @@ from postroom.queues.errors import (
     QueueNotFound,
     StorageFull,
 )
-from postroom.queues.events import MessagesExpired
+from postroom.queues.events import MessagesExpired, WakeUpsMissing
 from postroom.queues.options import QueueOptions
 from postroom.queues.signals import Signals
 
@@ -121,6 +121,7 @@ class SqliteBroker:
         self._reading: ThreadPoolExecutor | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._file_version = -1
+        self._warned = False
         self._watching: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -207,6 +208,7 @@ class SqliteBroker:
     async def wait(self, queue: str, *, version: int, until_us: int | None) -> None:
         """Woken by this process, by a note from another, or by a look at the file."""
         if self._looking is None and not self.writer.closed:
+            self._warn_if_deaf()
             self._looking = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
         await self._signals.wait(queue, version=version, until_us=until_us)
 
@@ -346,6 +348,17 @@ class SqliteBroker:
 
     def _heard(self, note: bytes) -> None:
         self._signals.changed(note.decode(errors="replace"))
+
+    def _warn_if_deaf(self) -> None:
+        """Once, and not before somebody waits: it is consumers whom wake-ups matter to."""
+        if self.writer.peers.deaf and not self._warned:
+            self._warned = True
+            because = (
+                f"no socket could be made in {self.path.name}-peers: its path is too long, or not writable"
+            )
+            self._events.emit(
+                WakeUpsMissing(file=self.path.name, retry_seconds=LOOK_SECONDS, because=because)
+            )
 
     def _look(self) -> None:
         self._looking = None

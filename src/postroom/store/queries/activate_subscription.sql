@@ -1,0 +1,1 @@
+UPDATE subscriptions SET active = :active WHERE id = :id

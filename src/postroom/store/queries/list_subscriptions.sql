@@ -1,0 +1,1 @@
+SELECT * FROM subscriptions ORDER BY seq
