@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "demo": "postroom.cli.demo:demo",
     "queue": "postroom.cli.queue:queue",
     "dlq": "postroom.cli.dlq:dlq",
+    "message": "postroom.cli.message:message",
     "audit": "postroom.cli.audit:audit",
     "vault": "postroom.cli.vault:vault",
     "template": "postroom.cli.template:template",
