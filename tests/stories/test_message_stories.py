@@ -199,6 +199,22 @@ async def test_lost_answer_resolved_by_asking(serving: Any, clock: VirtualClock)
         assert (await service.status("m-1"), len(double.messages)) == ("sent", 1)
 
 
+async def test_delivery_that_nobody_proves_is_asked_about(serving: Any, clock: VirtualClock) -> None:
+    """After 36 hours Twilio is asked: one was delivered and the callback lost, of the other it knows no more than we."""
+    async with TwilioDouble() as double, serving(**twilio(double)) as service:
+        await through_review(service, TEXT)
+        await through_review(service, {**TEXT, "messageId": "m-2"})
+        await clock.advance(5)
+        double.messages[0]["status"], double.messages[1]["status"] = "delivered", "sent"
+
+        assert await service.app.reconciler.look() == 0
+        await clock.advance(37 * 3600)
+        assert await service.app.reconciler.look() == 1
+
+        states = {await service.status("m-1"), await service.status("m-2")}
+        assert states == {"delivered", "unconfirmed"}
+
+
 async def test_callback_before_our_own_answer(serving: Any, clock: VirtualClock) -> None:
     """An event that matches nothing yet is kept, and matched when the call is concluded."""
     async with SendGridDouble() as double:

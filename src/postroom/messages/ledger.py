@@ -163,10 +163,9 @@ class StoreLedger:
             transaction.run(
                 "close_lost_attempts", job_id=context.job_id, now_us=now_us, reason=DIED, outcome=outcome
             )
-        if isinstance(job, SENDING):
-            if why is not None:
-                self._change_job(transaction, context, JobState.DONE, now_us, reason=why)
-                return Begun(number, skip=why)
+        if isinstance(job, SENDING) and why is not None:
+            self._change_job(transaction, context, JobState.DONE, now_us, reason=why)
+            return Begun(number, skip=why)
         transaction.run("begin_attempt", job_id=context.job_id, number=number, now_us=now_us)
         self._change_job(transaction, context, JobState.PROCESSING, now_us, attempts=number)
         if isinstance(job, ExportJob):

@@ -34,6 +34,7 @@ from postroom.messages import (
     Outbox,
     Portal,
     PortalLinks,
+    Reconciler,
     RecordEnvelopes,
     Records,
     ReviewRules,
@@ -95,6 +96,7 @@ class Application(NamedTuple):
     desk: Desk
     tracking: Tracking
     inbox: Inbox
+    reconciler: Reconciler
     templates: Templates
     unsubscribing: Unsubscribing
     portal: Portal
@@ -184,6 +186,7 @@ async def open_application(
         desk = Desk(store, records, outbox, clock, rules=_rules(settings))
         receivers = make_receivers(settings, clock, purpose_keys(settings, "webhooks")[0].hex())
         inbox = Inbox(store, queues[EVENTS_QUEUE], vault, tracking, receivers, clock, queues.events)
+        reconciler = Reconciler(store, records, router, tracking, clock)
         if not consume:
             await queues.create(EVENTS_QUEUE)
         if consume:
@@ -233,6 +236,7 @@ async def open_application(
             desk,
             tracking,
             inbox,
+            reconciler,
             templates,
             unsubscribing,
             portal,

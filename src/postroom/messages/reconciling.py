@@ -1,0 +1,98 @@
+"""Asking providers about what stayed unproven: the contract of callbacks is not that they come.
+
+A message that was sent and whose delivery nobody has proved within its channel's time is asked about, where its provider
+can be asked, and is `unconfirmed` afterwards if that told nothing. Messages of providers that never tell (a plain SMTP
+relay, nobody) stay `sent`.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import msgspec
+
+from postroom.delivery import LookupFailed, Searchable, Sought
+from postroom.delivery.routing import Router
+from postroom.kit.actor import SYSTEM
+from postroom.kit.clock import MICROSECOND, Clock
+from postroom.kit.service import Service
+from postroom.messages.records import Records
+from postroom.messages.tracking import Tracking
+from postroom.store import Store, StoreTransaction
+
+EVERY_SECONDS: Final = 3600.0
+PROOF_SECONDS: Final = {"sms": 36 * 3600, "email": 96 * 3600, "portal": 96 * 3600}
+"""How long proof of delivery may take, by channel."""
+BATCH: Final = 100
+
+
+class Reconciler(Service):
+    """Looks every hour."""
+
+    name = "reconciler"
+
+    def __init__(
+        self, store: Store, records: Records, router: Router, tracking: Tracking, clock: Clock
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._records = records
+        self._router = router
+        self._tracking = tracking
+        self._clock = clock
+
+    async def look(self) -> int:
+        """Ask about everything whose time is over; returns how many messages stayed unproven."""
+        unproven = after = 0
+        while True:
+            rows = await self._overdue(after)
+            if not rows:
+                return unproven
+            for row in rows:
+                after = row["seq"]
+                unproven += await self._settle(row)
+
+    async def _overdue(self, after: int) -> list[dict[str, Any]]:
+        now_us = self._clock.now_us()
+        limits = {f"{name}_us": now_us - seconds * MICROSECOND for name, seconds in PROOF_SECONDS.items()}
+        return await self._store.read(
+            lambda t: t.all("unproven_messages", after=after, limit=BATCH, **limits)
+        )
+
+    async def _settle(self, row: dict[str, Any]) -> bool:
+        """Ask about one message; whether it stayed unproven."""
+        name = row["provider"]
+        # A portal's notice went by either.
+        route = self._router.route("sms" if row["channel"] == "sms" else "email", name) or self._router.route(
+            "sms", name
+        )
+        if route is None or not route.wait_seconds:
+            return False
+        if isinstance(route.provider, Searchable) and row["provider_id"] is not None:
+            sought = Sought(
+                message_id=row["id"], attempt_id=row["delivery_id"], since_us=row["sent_us"],
+                provider_message_id=row["provider_id"],
+            )  # fmt: skip
+            try:
+                found = await route.provider.find(sought)
+            except LookupFailed:
+                found = None
+            if found is not None:
+                event = msgspec.structs.replace(found, attempt_id=row["delivery_id"])
+                now_us = self._clock.now_us()
+                await self._store.write(lambda t: self._tracking.apply(t, event, now_us, SYSTEM))
+        return await self._store.write(lambda transaction: self._unconfirm(transaction, row["id"]))
+
+    def _unconfirm(self, transaction: StoreTransaction, message_id: str) -> bool:
+        row = transaction.one("find_message_state", id=message_id)
+        if row is None or row["status"] != "sent":
+            return False
+        moved = self._records.move(
+            transaction, message_id, "unconfirm", actor=SYSTEM, now_us=self._clock.now_us(), code="unconfirmed",
+            reason="no proof of delivery came in time",
+        )  # fmt: skip
+        return moved is not None
+
+    async def _run(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(EVERY_SECONDS)
