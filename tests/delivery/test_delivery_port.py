@@ -53,7 +53,11 @@ def test_provider_can_be_given_a_name() -> None:
 @pytest.mark.parametrize(
     ("url", "channel", "text"),
     [
-        ("pigeon://hunter2@loft", "email", "unknown provider; known: noop, smtp, smtps"),
+        (
+            "pigeon://hunter2@loft",
+            "email",
+            "unknown provider; known: noop, resend, sendgrid, ses, smtp, smtps, twilio, vonage",
+        ),
         ("smtp://user:hunter2@mail.example", "sms", 'provider "smtp" does not send sms; those that do: noop'),
         ("noop://hunter2", "sms", "takes no options"),
         ("smtp://user:hunter2@mail.example?x=1", "email", 'unknown option "x"'),

@@ -46,7 +46,7 @@ def sentry() -> Iterator[SentryTracer]:
     tracer = SentryTracer("https://key@sentry.example/1", environment="test", release="0", transport=Sink)
     yield tracer
     tracer.close()
-    sentry_sdk.init()
+    sentry_sdk.init(default_integrations=False, auto_enabling_integrations=False)
 
 
 def environ(tmp_path: Any, **more: str) -> dict[str, str]:

@@ -15,16 +15,22 @@ MAX_RETRIES = 20
 
 
 def settings_in(
-    place: Path, *, lease_ms: int = LEASE_MS, max_retries: int = MAX_RETRIES, **given: str
+    place: Path,
+    *,
+    lease_ms: int = LEASE_MS,
+    max_retries: int = MAX_RETRIES,
+    batch: int = 10,
+    concurrency: int = 4,
+    **given: str,
 ) -> Settings:
     """Settings with everything in one folder; `given` are more of them, by field."""
     consumer = {
         "queue": QUEUE,
-        "max_batch_size": 10,
+        "max_batch_size": batch,
         "max_batch_timeout": 0,
         "max_retries": max_retries,
         "dead_letter_queue": GRAVE,
-        "max_concurrency": 4,
+        "max_concurrency": concurrency,
         "visibility_timeout_ms": lease_ms,
     }
     wrangler = {

@@ -5,6 +5,7 @@ Some recipients behave by convention, whatever the domain, so that a demo can sh
     bounce@            550 5.1.1  no such mailbox
     temporary@         451 4.3.0  try again later
     greylist@          451 4.7.1  the first time, then taken
+    lost@              taken, and hung up on without saying so
 """
 
 from collections import deque
@@ -17,6 +18,8 @@ CONVENTIONS: Final = {
     "greylist": "451 4.7.1 greylisted, try again later",
 }
 """What a recipient's local part asks for."""
+LOST: Final = "lost"
+"""The local part whose message is kept while its sender cannot know."""
 GREYLIST: Final = "greylist"
 """The local part whose convention holds for the first time only, as with a real greylist."""
 
@@ -59,4 +62,6 @@ class Script:
         if local == GREYLIST and recipient in self._known:
             return ACCEPT
         self._known.add(recipient)
+        if local == LOST:
+            return DROP_AFTER_DOT
         return CONVENTIONS.get(local, ACCEPT)
