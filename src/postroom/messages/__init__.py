@@ -14,7 +14,7 @@ from postroom.messages.records import IllegalMove, MessageMoved, MessageRecord, 
 from postroom.messages.sending import AttemptFinished, FailedOver, MessageSender
 from postroom.messages.states import MessageState
 from postroom.messages.tracking import Tracking
-from postroom.messages.wishes import NoWishes, Wishes
+from postroom.messages.wishes import Wishes
 from postroom.messages.workflow import (
     Desk,
     NoSuchMessage,
@@ -41,7 +41,6 @@ __all__ = [
     "MessageSender",
     "MessageState",
     "NoSuchMessage",
-    "NoWishes",
     "NotAllowed",
     "Outbox",
     "Person",

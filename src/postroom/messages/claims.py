@@ -172,7 +172,7 @@ class Claims:
         self._wishes.learn(transaction, record, outcome, claimed.delivery_id, now_us)
         if outcome.failover is Failover.NOW:
             return Concluded(None, moved)
-        return Concluded(self._job_outcome(record, route, outcome), moved)
+        return Concluded(self._job_outcome(transaction, record, route, outcome), moved)
 
     def forget(self, transaction: StoreTransaction, delivery_id: str, now_us: int) -> None:
         """Its provider says that it never got the call: it is certainly unsent."""
@@ -208,7 +208,7 @@ class Claims:
         if route is not None and isinstance(route.provider, Searchable) and call["id"] not in asked:
             envelope = self._envelopes.make(transaction, record, call["id"], call["idempotency_key"])
             return Ask(call["id"], record, route, envelope, call["claimed_us"], call["provider_id"])
-        wait_seconds = self._wait_seconds(record, route)
+        wait_seconds = self._wait_seconds(transaction, record, route)
         left = (call["claimed_us"] - now_us) / MICROSECOND + wait_seconds
         if left > 0:
             reason = "unknown whether it left; waiting for the provider to say"
@@ -218,10 +218,12 @@ class Claims:
             return Stop(Uncertain(reason, "uncertain", call["provider"]))
         return None
 
-    def _wait_seconds(self, record: MessageRecord, route: Route | None) -> float:
+    def _wait_seconds(
+        self, transaction: StoreTransaction, record: MessageRecord, route: Route | None
+    ) -> float:
         if route is None:
             return 0.0
-        return min(route.wait_seconds, self._wishes.wait_seconds(record) or route.wait_seconds)
+        return min(route.wait_seconds, self._wishes.wait_seconds(transaction, record) or route.wait_seconds)
 
     def _forbidden(self, transaction: StoreTransaction, record: MessageRecord, now_us: int) -> Stop | None:
         """Why it must not leave now; None when it may."""
@@ -329,14 +331,16 @@ class Claims:
             transaction.run("mark_duplicate", id=record.id)
         return Claimed(delivery_id, record, route, envelope)
 
-    def _job_outcome(self, record: MessageRecord, route: Route, outcome: Outcome) -> JobOutcome:
+    def _job_outcome(
+        self, transaction: StoreTransaction, record: MessageRecord, route: Route, outcome: Outcome
+    ) -> JobOutcome:
         """What a provider's outcome means for the job."""
         code, reason = outcome.code or outcome.verdict, outcome.detail or outcome.verdict
         match outcome.verdict:
             case Verdict.REJECTED_PERMANENT | Verdict.OPTED_OUT:
                 return Failed(reason, code, route.name)
             case Verdict.UNKNOWN:
-                wait = self._wait_seconds(record, route)
+                wait = self._wait_seconds(transaction, record, route)
                 if not wait and (record.policy or self._policy) == AT_MOST_ONCE and not _can_tell(route):
                     return Uncertain(
                         f"{reason}; unknown whether it left, held for a person", code, route.name

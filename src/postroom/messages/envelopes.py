@@ -6,6 +6,7 @@ from postroom.delivery import Channel, Email, Envelope, Text
 from postroom.messages.portal import PortalLinks
 from postroom.messages.records import MessageRecord
 from postroom.messages.suppressions import Suppressions
+from postroom.messages.template_versions import NoSuchTemplate, Templates
 from postroom.messages.unsubscribing import Subscription, Unsubscribing
 from postroom.store import StoreTransaction
 
@@ -31,6 +32,7 @@ class RecordEnvelopes:
     def __init__(
         self,
         suppressions: Suppressions,
+        templates: Templates,
         *,
         sender: str | None = None,
         unsubscribing: Unsubscribing | None = None,
@@ -40,6 +42,7 @@ class RecordEnvelopes:
     ) -> None:
         """`sender` is the From of emails, else the provider's own. `notice` has `{link}` where the link goes."""
         self._suppressions = suppressions
+        self._templates = templates
         self._sender = sender
         self._unsubscribing = unsubscribing
         self._links = links
@@ -60,15 +63,25 @@ class RecordEnvelopes:
         if record.channel == "portal":
             link = self._links.link(record.id, record.generation) if self._links is not None else ""
             content, subject, html = self._notice.replace("{link}", link), self._notice_subject, None
+        own = self._own_sender(transaction, record)
         if self.way(record)[0] == "sms":
             return Text(
-                message_id=record.id, recipient=record.recipient, content=content, attempt_id=delivery_id,
-                idempotency_key=key,
+                message_id=record.id, recipient=record.recipient, content=content, sender=own,
+                attempt_id=delivery_id, idempotency_key=key,
             )  # fmt: skip
         return Email(
             message_id=record.id, recipient=record.recipient, subject=subject, content=content, html=html,
-            sender=self._sender, headers=self._headers(record), attempt_id=delivery_id, idempotency_key=key,
+            sender=own or self._sender, headers=self._headers(record), attempt_id=delivery_id, idempotency_key=key,
         )  # fmt: skip
+
+    def _own_sender(self, transaction: StoreTransaction, record: MessageRecord) -> str | None:
+        """Who its template says it comes from."""
+        if record.template is None:
+            return None
+        try:
+            return self._templates.find(transaction, record.template, record.template_version).text.sender
+        except NoSuchTemplate:
+            return None
 
     def _headers(self, record: MessageRecord) -> dict[str, str]:
         """The way out of what has a topic (RFC 8058)."""

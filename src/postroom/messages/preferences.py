@@ -78,8 +78,9 @@ class Preferences:
         until = self._next_allowed(to_datetime(now_us), record, channel, hours)
         return None if until is None else Wait(to_us(until), "quiet hours where the recipient lives")
 
-    def wait_seconds(self, record: MessageRecord) -> float | None:
+    def wait_seconds(self, transaction: StoreTransaction, record: MessageRecord) -> float | None:
         """How long its template can wait for news of a call in doubt."""
+        self._remember_wait(transaction, record)
         if record.template is None or record.template_version is None:
             return None
         return self._waits.get((record.template, record.template_version))

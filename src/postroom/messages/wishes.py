@@ -30,7 +30,7 @@ class Wishes(Protocol):
     def check(self, transaction: StoreTransaction, record: MessageRecord, now_us: int) -> Wish | None:
         """Whether anything speaks against sending it now."""
 
-    def wait_seconds(self, record: MessageRecord) -> float | None:
+    def wait_seconds(self, transaction: StoreTransaction, record: MessageRecord) -> float | None:
         """How long its kind of message can wait for news of a call in doubt; None: as long as the provider needs."""
 
     def learn(
@@ -55,38 +55,3 @@ class Wishes(Protocol):
 
     def hear(self, transaction: StoreTransaction, event: DeliveryEvent, now_us: int) -> None:
         """Take in what a person wrote to us: STOP, START, HELP, or something for a colleague."""
-
-
-class NoWishes:
-    """Nobody has any."""
-
-    def check(self, transaction: StoreTransaction, record: MessageRecord, now_us: int) -> Wish | None:
-        """Nothing does."""
-        return None
-
-    def wait_seconds(self, record: MessageRecord) -> float | None:
-        """As long as needed."""
-        return None
-
-    def learn(
-        self,
-        transaction: StoreTransaction,
-        record: MessageRecord,
-        outcome: Outcome,
-        evidence: str,
-        now_us: int,
-    ) -> None:
-        """Nothing to learn."""
-
-    def learn_event(
-        self,
-        transaction: StoreTransaction,
-        recipient: str,
-        record: MessageRecord | None,
-        event: DeliveryEvent,
-        now_us: int,
-    ) -> None:
-        """Nothing to learn."""
-
-    def hear(self, transaction: StoreTransaction, event: DeliveryEvent, now_us: int) -> None:
-        """Nobody listens."""

@@ -28,14 +28,12 @@ def answer_headers(headers: dict[bytes, bytes], origins: Collection[bytes]) -> t
 def preflight(
     scope: Scope, headers: dict[bytes, bytes], origins: Collection[bytes]
 ) -> tuple[Header, ...] | None:
-    """The headers of a preflight's answer; None when it is none, or not from a listed origin."""
+    """What a preflight's answer has besides `answer_headers`; None when it is none, or not from a listed origin."""
     if scope["method"] != "OPTIONS" or b"access-control-request-method" not in headers:
         return None
-    found = answer_headers(headers, origins)
-    if not found:
+    if not answer_headers(headers, origins):
         return None
     return (
-        *found,
         (b"access-control-allow-methods", METHODS),
         (b"access-control-allow-headers", HEADERS),
         (b"access-control-max-age", AGE_SECONDS),

@@ -193,7 +193,8 @@ async def open_application(
             for route in router.routes:
                 await _opened(stack, route.provider)
             envelopes = RecordEnvelopes(
-                suppressions, sender=settings.mail_from, unsubscribing=unsubscribing, links=links,
+                suppressions,
+                templates, sender=settings.mail_from, unsubscribing=unsubscribing, links=links,
                 notice=settings.portal_notice,
             )  # fmt: skip
             claims = Claims(

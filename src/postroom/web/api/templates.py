@@ -9,6 +9,7 @@ from litestar import Response, get, patch, post, put
 from litestar.params import FromPath, QueryParameter
 
 from postroom.accounts import Permission
+from postroom.delivery.segments import segments
 from postroom.kit.clock import to_datetime
 from postroom.messages.template_versions import (
     NoSuchTemplate,
@@ -96,6 +97,8 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     content: str
     html: str | None
     characters: int
+    segments: int | None
+    """Of a text message: the parts that it travels in, each of which is paid for."""
 
 
 _new = msgspec.json.Decoder(NewTemplate)
@@ -238,6 +241,7 @@ async def preview_template(template_id: FromPath[str], request: Asked, services:
     return Preview(
         version=found.version, subject=made.subject, content=made.content, html=made.html,
         characters=len(made.content),
+        segments=segments(made.content).parts if found.channel == "sms" else None,
     )  # fmt: skip
 
 
