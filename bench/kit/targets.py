@@ -36,6 +36,8 @@ TARGETS: Final[dict[str, Target]] = {
     "idle-cpu": Target("under", 1, "% of a core"),
     "http": Target("at least", 1.5),
     "email": Target("at least", 0.7),
+    "approve": Target("at least", 0.6),
+    "webhooks": Target("at least", 0.4),
     # The issue says "flat" and "none starved"; these two bounds are our reading of the words.
     "memory": Target("at most", 1.1),
     "starved": Target("at least", 0.5, "of a fair share"),

@@ -5,6 +5,7 @@ nothing can be lost. A consumer reads them in batches and applies their events, 
 be understood stays with its problem, for a person.
 """
 
+import asyncio
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -24,6 +25,11 @@ from postroom.store.vault import Sealing
 QUEUE: Final = "delivery-events"
 KEPT_HEADERS: Final = frozenset({"content-type", "svix-id", "webhook-id", "user-agent"})
 """Headers that are needed to read a body, or tell where it came from; signatures have done their work."""
+
+
+TOGETHER_MAX: Final = 100
+"""Requests that are stored in one transaction, at most."""
+_encode = msgspec.json.Encoder().encode
 
 
 class WebhookProcessed(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,27 +75,52 @@ class Inbox:
         self._tracking = tracking
         self._clock = clock
         self._events = events
+        self._waiting: list[tuple[dict[str, Any], asyncio.Future[None]]] = []
+        self._storing: asyncio.Task[None] | None = None
 
     async def put(self, name: str, received: Received) -> str:
-        """Store a verified request; durable when this returns. Raises what `Queue.send` raises."""
-        id_, now_us = new_id(), self._clock.now_us()
+        """Store a verified request; durable when this returns. Raises what `Queue.send` raises.
+
+        What comes while others are being stored is stored together with the next, under one message in the queue.
+        """
+        id_ = new_id()
         kept = {header: value for header, value in received.headers.items() if header in KEPT_HEADERS}
-        headers = msgspec.json.encode(kept).decode()
-
-        def store(transaction: StoreTransaction) -> None:
-            transaction.run(
-                "insert_webhook", id=id_, receiver=name, now_us=now_us, method=received.method, url=received.url,
-                headers=headers, body=self._vault.seal_body(received.body),
-            )  # fmt: skip
-            request = MessageSendRequest({"id": id_}, trace=transaction.trace)
-            self._queue.enlist([request], transaction=transaction.connection)
-
-        await self._store.write(store)
+        row = {
+            "id": id_, "receiver": name, "now_us": self._clock.now_us(), "method": received.method,
+            "url": received.url, "headers": _encode(kept).decode(), "body": self._vault.seal_body(received.body),
+        }  # fmt: skip
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((row, stored))
+        if self._storing is None:
+            self._storing = asyncio.create_task(self._store_waiting(), name="webhook-inbox")
+        await stored
         return id_
+
+    async def _store_waiting(self) -> None:
+        try:
+            while self._waiting:
+                part, self._waiting = self._waiting[:TOGETHER_MAX], self._waiting[TOGETHER_MAX:]
+                rows = [row for row, _ in part]
+                error: Exception | None = None
+                try:
+                    await self._store.write(functools.partial(self._insert, rows))
+                except Exception as failed:
+                    error = failed
+                for _, stored in part:
+                    # Its sender may have gone away meanwhile.
+                    if not stored.done():
+                        stored.set_result(None) if error is None else stored.set_exception(error)
+        finally:
+            self._storing = None
+
+    def _insert(self, rows: Sequence[dict[str, Any]], transaction: StoreTransaction) -> None:
+        transaction.run_many("insert_webhook", rows)
+        request = MessageSendRequest({"ids": [row["id"] for row in rows]}, trace=transaction.trace)
+        self._queue.enlist([request], transaction=transaction.connection)
 
     async def handle(self, batch: MessageBatch) -> None:
         """The consumer of the queue."""
-        ids = [str(message.body.get("id")) for message in batch.messages if isinstance(message.body, dict)]
+        ids = [id_ for message in batch.messages for id_ in message.body["ids"]]
         rows = await self._store.read(
             lambda transaction: [transaction.one("find_webhook", id=id_) for id_ in ids]
         )
