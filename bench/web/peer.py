@@ -21,7 +21,6 @@ from pydantic.alias_generators import to_camel
 from postroom import jobs, settings
 from postroom.jobs.ledger import Enqueued, Entry
 from postroom.jobs.models import priority_of
-from postroom.messages import StoreLedger
 from postroom.wiring import open_application
 
 ACTOR: Final = "system"
@@ -138,7 +137,7 @@ def application(addresses: str) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_application(read, consume=False) as opened:
             app.state.queue = opened.queues[opened.queue]
-            app.state.ledger = StoreLedger(opened.store, opened.clock, max_attempts=read.max_attempts)
+            app.state.ledger = opened.ledger
             yield
 
     app = FastAPI(lifespan=lifespan)
