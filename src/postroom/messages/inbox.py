@@ -49,6 +49,18 @@ class WebhookNotUnderstood(msgspec.Struct, frozen=True, kw_only=True):
     because: str
 
 
+class _Row(NamedTuple):
+    """What is stored of one."""
+
+    id: str
+    receiver: str
+    received_us: int
+    method: str
+    url: str
+    headers: str
+    body: bytes
+
+
 class _Parsed(NamedTuple):
     row: Mapping[str, Any]
     events: Sequence[DeliveryEvent]
@@ -75,7 +87,7 @@ class Inbox:
         self._tracking = tracking
         self._clock = clock
         self._events = events
-        self._waiting: list[tuple[dict[str, Any], asyncio.Future[None]]] = []
+        self._waiting: list[tuple[_Row, asyncio.Future[None]]] = []
         self._storing: asyncio.Task[None] | None = None
 
     async def put(self, name: str, received: Received) -> str:
@@ -85,10 +97,10 @@ class Inbox:
         """
         id_ = new_id()
         kept = {header: value for header, value in received.headers.items() if header in KEPT_HEADERS}
-        row = {
-            "id": id_, "receiver": name, "now_us": self._clock.now_us(), "method": received.method,
-            "url": received.url, "headers": _encode(kept).decode(), "body": self._vault.seal_body(received.body),
-        }  # fmt: skip
+        row = _Row(
+            id_, name, self._clock.now_us(), received.method, received.url, _encode(kept).decode(),
+            self._vault.seal_body(received.body),
+        )  # fmt: skip
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((row, stored))
         if self._storing is None:
@@ -113,9 +125,14 @@ class Inbox:
         finally:
             self._storing = None
 
-    def _insert(self, rows: Sequence[dict[str, Any]], transaction: StoreTransaction) -> None:
-        transaction.run_many("insert_webhook", rows)
-        request = MessageSendRequest({"ids": [row["id"] for row in rows]}, trace=transaction.trace)
+    def _insert(self, rows: Sequence["_Row"], transaction: StoreTransaction) -> None:
+        described, start = [], 0
+        for row in rows:
+            described.append({**row._asdict(), "body": None, "start": start, "length": len(row.body)})
+            start += len(row.body)
+        bodies = b"".join(row.body for row in rows)
+        transaction.run("insert_webhooks", rows=_encode(described).decode(), bodies=bodies)
+        request = MessageSendRequest({"ids": [row.id for row in rows]}, trace=transaction.trace)
         self._queue.enlist([request], transaction=transaction.connection)
 
     async def handle(self, batch: MessageBatch) -> None:

@@ -150,10 +150,7 @@ class App:
                 return
         path, post = scope["path"], scope["method"] == "POST"
         thin = self._thin.get(path) if post else None
-        identity = (await self._admit(scope, headers, path, thin is not None))._replace(
-            request_id=scope["request_id"]
-        )
-        scope["user"] = identity
+        identity = scope["user"] = await self._admit(scope, headers, path, thin is not None)
         if post and IDEMPOTENCY_KEY in headers and not path.startswith(PUBLIC):
             await self._once(scope, headers, receive, send, identity)
         elif thin is not None:
@@ -167,19 +164,19 @@ class App:
     async def _admit(self, scope: Scope, headers: Headers, path: str, thin: bool) -> Identity:
         """Who asks, if they may come (again); raises Refusal."""
         if path in OPEN_PATHS:
-            return NOBODY
+            return NOBODY._replace(request_id=scope["request_id"])
         address = self._door.client.of(scope, headers)
         free = self._local and address is not None and is_loopback(address)
-        scope["user"] = NOBODY._replace(address=address, request_id=scope["request_id"])
+        nobody = scope["user"] = NOBODY._replace(address=address, request_id=scope["request_id"])
         limits, who = self._door.limits, address or "unknown"
         if path.startswith(PUBLIC):
             if not free:
                 limits.take("webhook", who)
-            return NOBODY._replace(address=address)
+            return nobody
         if path == SIGN_IN and scope["method"] == "POST":
             limits.take("sign_in", who)
-            return NOBODY._replace(address=address)
-        identity = await self._gate.admit(scope, headers, address)
+            return nobody
+        identity = (await self._gate.admit(scope, headers, address))._replace(request_id=nobody.request_id)
         if not free:
             limits.take("enqueue" if thin else "other", identity.name)
         if thin:

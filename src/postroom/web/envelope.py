@@ -45,8 +45,7 @@ class Envelope:
         """Pass an ASGI message on."""
         if message["type"] == "http.response.start":
             self.started = True
-            headers = [*message["headers"], *SECURITY, *self._also, (REQUEST_ID, self._id)]
-            if all(name != POLICY for name, _ in headers):
-                headers.append(NOTHING_ALLOWED)
-            message["headers"] = headers
+            own = message["headers"]
+            policy = () if any(name == POLICY for name, _ in own) else (NOTHING_ALLOWED,)
+            message["headers"] = [*own, *SECURITY, *self._also, *policy, (REQUEST_ID, self._id)]
         await self._send(message)

@@ -16,7 +16,6 @@ from postroom.web.services import WebServices
 PREFIX: Final = "/webhooks/"
 BODY_BYTES_MAX: Final = 1024 * 1024
 """SendGrid flushes at 768 kB."""
-STORED: Final = b'{"status":"stored"}'
 
 
 class Inlet:
@@ -35,9 +34,8 @@ class Inlet:
         if scope["method"] not in ("POST", "GET"):
             raise Refusal(METHOD_NOT_ALLOWED, headers={"allow": "POST"})
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-        body = await read_body(
-            receive, headers.get("content-length", "").encode() or None, limit=BODY_BYTES_MAX
-        )
+        declared = headers.get("content-length")
+        body = await read_body(receive, declared.encode() if declared else None, limit=BODY_BYTES_MAX)
         received = Received(scope["method"], self._url(scope, headers), headers, body)
         try:
             await receiver.verify(received)
@@ -45,9 +43,9 @@ class Inlet:
             raise Refusal(FORBIDDEN, f"{error}."[0].upper() + f"{error}."[1:]) from None
         await _confirm(receiver, received)
         await self._inbox.put(name, received)
-        answer = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(STORED))]
-        await send({"type": "http.response.start", "status": 202, "headers": answer})
-        await send({"type": "http.response.body", "body": STORED})
+        # Without a body: Twilio would take one for instructions, and nobody else reads it.
+        await send({"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
 
     def _url(self, scope: Scope, headers: dict[str, str]) -> str:
         """As the sender called it: scheme and host from our configuration, since behind a proxy they are others."""
