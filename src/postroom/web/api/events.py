@@ -4,7 +4,6 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html . Each event's id
 messages, so that a client that comes back with `Last-Event-ID` misses nothing.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
@@ -104,7 +103,7 @@ async def _stream(services: WebServices, after: int) -> AsyncIterator[bytes]:
                 quiet = 0.0
                 yield b": still here\n\n"
             if len(rows) < PAGE:
-                await asyncio.sleep(POLL_SECONDS)
+                await services.clock.sleep(POLL_SECONDS)
     finally:
         _Streams.open -= 1
 
