@@ -10,7 +10,7 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
@@ -99,6 +99,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     exports_dir: Path
     export_keep_hours: float
     archive_dir: Path
+    storage_url: str | None
+    link_minutes: float
     max_attempts: int
     retry_base_seconds: float
     delay_high_seconds: float
@@ -204,6 +206,14 @@ def _database(raw: str) -> str:
 def _queue(raw: str) -> str:
     if not raw.startswith(("sqlite:///", "memory://")):
         raise ValueError("must be sqlite:///PATH")
+    return raw
+
+
+def _storage(raw: str) -> str:
+    parts = urlsplit(raw)
+    options = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    if parts.scheme != "s3" or not parts.netloc or parts.username or options - {"region", "endpoint"}:
+        raise ValueError("must be s3://BUCKET/PREFIX?region=REGION&endpoint=URL, without credentials")
     return raw
 
 
@@ -375,6 +385,8 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("exports_dir", "var/exports", Path, "Where export files are written."),
     Setting("export_keep_hours", "168", _number(0, 87_600, "hours"), "Hours after which an export file may be cleaned up."),
     Setting("archive_dir", "var/archive", Path, "Where records are archived before a cleanup deletes them."),
+    Setting("storage_url", None, _storage, "Where exports and archives are kept instead of those folders: s3://BUCKET/PREFIX?region=REGION&endpoint=URL (Amazon S3, R2, MinIO), with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Exports still grow in the folder."),
+    Setting("link_minutes", "15", _number(1, 10_080, "minutes"), "How long a link to an export's file is good."),
     Setting("max_attempts", "3", _whole(1, 101, "attempts"), "Attempts of a job before it goes to the dead-letter queue."),
     Setting("retry_base_seconds", "60", _number(0, 86_400, "seconds"), "The wait after attempt n is this times 2^n, with jitter."),
     Setting("delay_high_seconds", "0", _number(0, 86_400, "seconds"), "Delay of jobs with high priority."),

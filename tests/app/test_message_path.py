@@ -279,7 +279,7 @@ async def test_every_step_is_in_the_audit_trail(app: Application, clock: Virtual
             "actor": None,
             "action": None,
         }
-        return transaction.all("export_audit", limit=10, **values)
+        return transaction.all("scan_audit", limit=10, **values)
 
     trail = await app.store.read(entries)
 

@@ -114,12 +114,15 @@ def test_registries_do_not_share_types(registry):
                 "filters": {"a": [1, None]},
                 "userId": "u-1",
                 "format": "csv",
+                "columns": None,
+                "compression": "none",
+                "notify": False,
             },
             id="export",
         ),
         pytest.param(
             CleanupJob(target="temp_files", older_than=datetime(2026, 1, 31, tzinfo=UTC)),
-            {"type": "cleanup", "target": "temp_files", "olderThan": "2026-01-31T00:00:00Z"},
+            {"type": "cleanup", "target": "temp_files", "olderThan": "2026-01-31T00:00:00Z", "dryRun": False},
             id="cleanup",
         ),
         pytest.param(

@@ -233,6 +233,7 @@ def test_older_than_becomes_a_moment_in_utc(registry, given, expected):
     assert (expected, UTC) == (job.older_than, job.older_than.tzinfo)
 
 
+TARGETS = "audit_logs, exports, idempotency_keys, message_queue, queue_messages, temp_files, webhook_events"
 DATE = "must be an ISO 8601 date, or date and time with a zone: 2026-01-31 or 2026-01-31T08:00:00Z"
 EMAIL_FIELDS = "known fields: messageId, recipient, subject, content, priority"
 
@@ -314,7 +315,9 @@ EMAIL_FIELDS = "known fields: messageId, recipient, subject, content, priority"
             {"subject": "is not a known field; known fields: messageId, recipient, content, priority"},
             id="sms-with-subject",
         ),
-        pytest.param(an_export(format="xlsx"), {"format": "must be one of: csv, json"}, id="format"),
+        pytest.param(
+            an_export(format="xlsx"), {"format": "must be one of: csv, json, ndjson, parquet"}, id="format"
+        ),
         pytest.param(
             an_export(filters=[]), {"filters": "must be an object, not an array"}, id="filters-array"
         ),
@@ -328,12 +331,14 @@ EMAIL_FIELDS = "known fields: messageId, recipient, subject, content, priority"
         ),
         pytest.param(
             an_export(priority="low"),
-            {"priority": "is not a known field; known fields: exportId, filters, userId, format"},
+            {
+                "priority": "is not a known field; known fields: exportId, filters, userId, format, columns, compression, notify"
+            },
             id="export-has-no-priority",
         ),
         pytest.param(
             a_cleanup(target="everything"),
-            {"target": "must be one of: audit_logs, message_queue, temp_files"},
+            {"target": f"must be one of: {TARGETS}"},
             id="target",
         ),
         pytest.param(a_cleanup(olderThan="yesterday"), {"olderThan": DATE}, id="date-words"),

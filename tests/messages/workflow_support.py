@@ -87,8 +87,8 @@ async def deliveries_of(app: Application, message_id: str = "m-1") -> list[dict[
 
 
 async def trail(app: Application) -> list[dict[str, Any]]:
-    values = {"after": 0, "last": 1 << 60, "from_us": 0, "until_us": 1 << 62, "actor": None, "action": None}
-    return await app.store.read(lambda transaction: transaction.all("export_audit", limit=1000, **values))
+    values = {"after": 0}
+    return await app.store.read(lambda transaction: transaction.all("scan_audit", limit=1000, **values))
 
 
 class Scripted:

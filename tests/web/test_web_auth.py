@@ -16,6 +16,9 @@ P = Permission
 OPERATIONS: dict[tuple[str, str], Permission | None] = {
     ("POST", THIN): P.ENQUEUE, ("POST", LITESTAR): P.ENQUEUE, ("POST", "/api/enqueue-batch"): P.ENQUEUE,
     ("GET", "/api/jobs"): P.LOOK_UP, ("GET", "/api/jobs/nope"): P.LOOK_UP, ("GET", "/api/exports/nope"): P.LOOK_UP,
+    ("POST", "/api/exports"): P.EXPORT, ("GET", "/api/exports"): P.EXPORT, ("GET", "/api/exports/datasets"): P.EXPORT,
+    ("GET", "/api/exports/nope/events"): P.LOOK_UP, ("POST", "/api/exports/nope/cancel"): P.EXPORT,
+    ("POST", "/api/exports/nope/link"): P.EXPORT, ("GET", "/api/exports/nope/file"): P.EXPORT,
     ("GET", "/api/messages"): P.LOOK_UP, ("GET", "/api/messages/nope"): P.LOOK_UP,
     ("GET", "/api/messages/nope/content"): P.LOOK_UP, ("GET", "/api/messages/nope/events"): P.LOOK_UP,
     ("GET", "/api/reviews"): P.LOOK_UP,
@@ -165,14 +168,9 @@ async def test_token_s_owner_is_the_actor(production: Api) -> None:
     def look(transaction: StoreTransaction) -> list[tuple[str, str]]:
         values = {
             "after": 0,
-            "last": 99,
-            "from_us": 0,
-            "until_us": 1 << 62,
-            "actor": None,
-            "action": None,
             "limit": 9,
         }
-        return [(row["actor"], row["action"]) for row in transaction.all("export_audit", **values)]
+        return [(row["actor"], row["action"]) for row in transaction.all("scan_audit", **values)]
 
     assert await production.app.store.read(look) == [
         ("shop", "job.enqueued"),

@@ -121,11 +121,7 @@ async def test_actor_is_in_the_audit_trail(api: Api) -> None:
     """The entry of an enqueued job carries who asked for it."""
     job_id = (await api.post(THIN, CURL_BODY)).json()["jobId"]
 
-    rows = await api.app.store.read(
-        lambda t: t.all(
-            "export_audit", after=0, last=99, from_us=0, until_us=1 << 62, actor=None, action=None, limit=9
-        )
-    )
+    rows = await api.app.store.read(lambda t: t.all("scan_audit", after=0, limit=9))
 
     assert [(row["actor"], row["action"], row["object_id"]) for row in rows] == [
         ("local-developer", "job.enqueued", job_id)

@@ -79,6 +79,8 @@ async def test_every_body_is_described(api: Api) -> None:
         "resumeQueue",
         "submitMessage",
         "cancelMessage",
+        "cancelExport",
+        "linkExport",
         "resendMessage",
         "deliveryTest",
         "testWebhook",

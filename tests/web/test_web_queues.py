@@ -36,16 +36,9 @@ async def trail(api: Api) -> list[dict[str, Any]]:
     def look(transaction: StoreTransaction) -> list[dict[str, Any]]:
         values = {
             "after": 0,
-            "last": 999,
-            "from_us": 0,
-            "until_us": 1 << 62,
-            "actor": None,
-            "action": None,
             "limit": 99,
         }
-        return [
-            dict(row) for row in transaction.all("export_audit", **values) if row["object_type"] == "queue"
-        ]
+        return [dict(row) for row in transaction.all("scan_audit", **values) if row["object_type"] == "queue"]
 
     return await api.app.store.read(look)
 

@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "queue": "postroom.cli.queue:queue",
     "dlq": "postroom.cli.dlq:dlq",
     "message": "postroom.cli.message:message",
+    "export": "postroom.cli.export:export",
     "audit": "postroom.cli.audit:audit",
     "vault": "postroom.cli.vault:vault",
     "template": "postroom.cli.template:template",

@@ -103,7 +103,13 @@ class ExportJob(BuiltInJob, frozen=True, kw_only=True, tag="export_generation"):
     """Any JSON object; the export's processor gives it a meaning."""
     user_id: str
     """Who asked for it: 1..128 characters of `[A-Za-z0-9._:-]`."""
-    format: Literal["csv", "json"]
+    format: Literal["csv", "json", "ndjson", "parquet"]
+    """The reference document's two, and two more; parquet needs its extra."""
+    columns: list[str] | None = None
+    """Which, in this order; None for all."""
+    compression: Literal["none", "gzip"] = "none"
+    notify: bool = False
+    """Whether who asked for it is told by email when it is ready."""
 
 
 class CleanupJob(BuiltInJob, frozen=True, kw_only=True, tag="cleanup"):
@@ -112,9 +118,20 @@ class CleanupJob(BuiltInJob, frozen=True, kw_only=True, tag="cleanup"):
     priority: ClassVar[Priority] = "normal"
     """Not a field of the reference document: every cleanup has it."""
 
-    target: Literal["audit_logs", "message_queue", "temp_files"]
+    target: Literal[
+        "audit_logs",
+        "message_queue",
+        "temp_files",
+        "exports",
+        "webhook_events",
+        "idempotency_keys",
+        "queue_messages",
+    ]
+    """The reference document's three, and four more."""
     older_than: Moment
     """Not in the future."""
+    dry_run: bool = False
+    """Count what would be deleted, and delete nothing."""
 
 
 BUILT_IN: Final[tuple[type[BuiltInJob], ...]] = (EmailJob, SmsJob, ExportJob, CleanupJob)

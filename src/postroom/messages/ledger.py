@@ -44,7 +44,7 @@ class StoreLedger:
 
     async def enqueue(self, queue: Queue, entries: Sequence[Entry], actor: Actor | str) -> Sequence[Enqueued]:
         """All in one transaction; a known messageId or exportId is answered with its first answer."""
-        return await self._store.write(lambda transaction: self._enqueue(transaction, queue, entries, actor))
+        return await self._store.write(lambda transaction: self.enlist(transaction, queue, entries, actor))
 
     async def begin(self, context: JobContext, job: Job) -> Begun:
         """Record the attempt, or say why there must be none."""
@@ -66,11 +66,10 @@ class StoreLedger:
         """The job's facts and attempts."""
         return await self._store.read(lambda transaction: describe(transaction, job_id))
 
-    # Inside the transaction.
-
-    def _enqueue(
+    def enlist(
         self, transaction: StoreTransaction, queue: Queue, entries: Sequence[Entry], actor: Actor | str
     ) -> Sequence[Enqueued]:
+        """The same in a transaction of the caller's."""
         now_us = self._clock.now_us()
         answers: list[Enqueued] = []
         given: dict[tuple[str, str], Enqueued] = {}
@@ -90,6 +89,8 @@ class StoreLedger:
                 given[mark] = found
             answers.append(found)
         return answers
+
+    # Inside the transaction.
 
     def _known(self, transaction: StoreTransaction, entry: Entry) -> Enqueued | None:
         """The first answer for the entry's messageId or exportId, if that is on its way or done."""
@@ -138,7 +139,7 @@ class StoreLedger:
         elif isinstance(job, ExportJob):
             transaction.run(
                 "insert_export", id=job.export_id, job_id=job_id, user_id=job.user_id, format=job.format,
-                status=status, now_us=now_us,
+                compression=job.compression, status=status, now_us=now_us,
             )  # fmt: skip
 
     def _begin(self, transaction: StoreTransaction, context: JobContext, job: Job) -> Begun:
@@ -227,7 +228,9 @@ class StoreLedger:
         )
         # fmt: on
         if job["type"] == EXPORT:
-            transaction.run("change_export_status", id=job["reference"], job_id=job_id, status=state)
+            transaction.run(
+                "change_export_status", id=job["reference"], job_id=job_id, status=state, reason=reason
+            )
         elif sending:
             self._records.move(
                 transaction, job["reference"], OF_JOB[state], actor=WORKER, now_us=now_us, job_id=job_id,
@@ -272,7 +275,7 @@ class StoreLedger:
             self._follow(transaction, context, job.message_id, state, now_us, code=code, reason=reason,
                          provider=outcome.provider)
         elif isinstance(job, ExportJob):
-            self._change_export(transaction, context, job, state)
+            self._change_export(transaction, context, job, state, reason)
         record(
             transaction, at_us=now_us, actor=WORKER, action=f"job.{state}", object_type="job",
             object_id=context.job_id, details={"type": context.type, "attempt": number, "code": code},
@@ -319,10 +322,17 @@ class StoreLedger:
         )  # fmt: skip
 
     def _change_export(
-        self, transaction: StoreTransaction, context: JobContext, job: ExportJob, state: JobState
+        self,
+        transaction: StoreTransaction,
+        context: JobContext,
+        job: ExportJob,
+        state: JobState,
+        reason: str | None = None,
     ) -> None:
         if state is not JobState.DONE:
-            transaction.run("change_export_status", id=job.export_id, job_id=context.job_id, status=state)
+            transaction.run(
+                "change_export_status", id=job.export_id, job_id=context.job_id, status=state, reason=reason
+            )
 
 
 def _word(outcome: Outcome) -> str:

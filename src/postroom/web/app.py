@@ -71,7 +71,8 @@ PUBLIC: Final = ("/webhooks/", "/u/", "/p/")
 """Paths that show who they are for by a signature of their own: callbacks, unsubscribing, the portal."""
 
 PARTS: Final = (
-    messages, templates, suppressions, webhooks, unclear, events, users, session, audit, delivery, unsubscribe, portal,
+    exports, messages, templates, suppressions, webhooks, unclear, events, users, session, audit, delivery, unsubscribe,
+    portal,
 )  # fmt: skip
 """Modules whose `HANDLERS` are served."""
 
@@ -263,7 +264,7 @@ def place_of(error: BaseException) -> str:
 def _litestar(services: WebServices) -> Litestar:
     return Litestar(
         [
-            enqueue.enqueue_job, enqueue.enqueue_batch, jobs.list_jobs, jobs.get_job, exports.get_export,
+            enqueue.enqueue_job, enqueue.enqueue_batch, jobs.list_jobs, jobs.get_job,
             queues.list_queues, queues.get_queue, queues.pause_queue, queues.resume_queue, queues.peek_queue,
             redrive.redrive_queue, status.queue_status, sending.enqueue_test, sending.enqueue_one, health, ready,
             *(handler for part in PARTS for handler in part.HANDLERS),

@@ -7,6 +7,7 @@ import msgspec
 
 from postroom.accounts import Issuer, Passwords, Role, Sessions, Tokens, Users
 from postroom.delivery.routing import Router
+from postroom.exports import ExportDesk
 from postroom.jobs import JobProducer
 from postroom.kit.clock import Clock
 from postroom.messages import Desk, Draft, Inbox, Portal, Records
@@ -95,3 +96,5 @@ class WebServices(msgspec.Struct, frozen=True, kw_only=True):
     """What completes a draft from its template."""
     status: Callable[[], Awaitable[msgspec.Struct]]
     """Reads the answer of `/debug/queue-status`."""
+    exports: ExportDesk
+    """Where exports are asked for."""

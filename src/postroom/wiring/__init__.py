@@ -9,7 +9,7 @@ from postroom import __version__
 from postroom.accounts import Issuer, IssuerOptions, Passwords, Sessions, Tokens, Users
 from postroom.delivery import Provider
 from postroom.delivery.routing import Route, Router
-from postroom.exports import ExportGenerator
+from postroom.exports import ExportDesk
 from postroom.jobs import (
     CleanupJob,
     Dispatcher,
@@ -58,6 +58,13 @@ from postroom.subscribers import Announcer, Poster, Subscriptions, WebhookJob
 from postroom.web import Accounts, Token, WebServices
 from postroom.web.door import Door
 from postroom.web.limits import Rate, Rates
+from postroom.wiring.exports import (
+    Storages,
+    enlisting,
+    make_export_desk,
+    make_export_generator,
+    open_storages,
+)
 from postroom.wiring.keys import audit_chain, make_vault, purpose_keys
 from postroom.wiring.providers import make_routes
 from postroom.wiring.telemetry import Telemetry, start_telemetry
@@ -106,6 +113,8 @@ class Application(NamedTuple):
     announcer: Announcer
     telemetry: Telemetry
     status: StatusReader
+    exports: ExportDesk
+    storages: Storages
     queue: str
     """The name of the queue that jobs go to."""
 
@@ -178,7 +187,11 @@ async def open_application(
             suppressions, UnclearWishes(vault, suppressions), templates, quiet=dict(settings.quiet_hours),
             zones=settings.quiet_zones,
         )  # fmt: skip
-        links = PortalLinks(purpose_keys(settings, "portal")[0], settings.public_url or local_url(settings))
+        outside = settings.public_url or local_url(settings)
+        links = PortalLinks(purpose_keys(settings, "portal")[0], outside)
+        storages = open_storages(settings)
+        enlist = enlisting(producer, ledger, queues[name])
+        export_desk = make_export_desk(settings, store, storages.exports, vault, producer, clock)
         unsubscribing = Unsubscribing(purpose_keys(settings, "unsubscribing"), settings.public_url)
         portal = Portal(store, records, links, clock, open_seconds=settings.portal_hours * 3600)
         tracking = Tracking(records, wishes)
@@ -207,7 +220,12 @@ async def open_application(
                 policy=UncertainPolicy(settings.uncertain),
             )
             sender = MessageSender(store, claims, tracking, queues.events)
-            _add_processors(registry, settings, store, sender)
+            _add_processors(registry, sender)
+            registry.add(
+                ExportJob, make_export_generator(settings, store, storages.exports, vault, enlist, outside)
+            )
+            cleanup = Cleanup(store, exports=settings.exports_dir, archive=settings.archive_dir)
+            registry.add(CleanupJob, cleanup)
             registry.add(WebhookJob, Poster(store, subscriptions, allow_local=settings.local))
             policy = RetryPolicy(max_attempts=settings.max_attempts, base_seconds=settings.retry_base_seconds)
             dispatcher = Dispatcher(
@@ -247,6 +265,8 @@ async def open_application(
             announcer,
             telemetry,
             status,
+            export_desk,
+            storages,
             name,
         )
 
@@ -280,6 +300,7 @@ def web_services(app: Application) -> WebServices:
         queue=app.queue,
         dead_letter_queue=app.dead_letter_queue,
         status=app.status.read,
+        exports=app.exports,
     )
 
 
@@ -343,14 +364,10 @@ async def _opened(stack: AsyncExitStack, provider: Provider) -> None:
     stack.push_async_callback(provider.close)
 
 
-def _add_processors(registry: JobRegistry, settings: Settings, store: Store, sender: MessageSender) -> None:
-    exports = ExportGenerator(store, settings.exports_dir, keep_seconds=settings.export_keep_hours * 3600)
-    cleanup = Cleanup(store, exports=settings.exports_dir, archive=settings.archive_dir)
+def _add_processors(registry: JobRegistry, sender: MessageSender) -> None:
     registry.add(EmailJob, sender)
     registry.add(SmsJob, sender)
     registry.add(MessageJob, sender)
-    registry.add(ExportJob, exports)
-    registry.add(CleanupJob, cleanup)
 
 
 def _rules(settings: Settings) -> ReviewRules:

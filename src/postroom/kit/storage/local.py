@@ -40,7 +40,9 @@ class LocalStorage:
             file.seek(start)
             left = None if end is None else max(0, end - start)
             while left is None or left:
-                chunk = await asyncio.to_thread(file.read, CHUNK_BYTES if left is None else min(CHUNK_BYTES, left))
+                chunk = await asyncio.to_thread(
+                    file.read, CHUNK_BYTES if left is None else min(CHUNK_BYTES, left)
+                )
                 if not chunk:
                     return
                 left = None if left is None else left - len(chunk)

@@ -6,6 +6,7 @@ is written with `If-None-Match: *`, so that an archive is never written over.
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 import obstore
@@ -14,6 +15,9 @@ from obstore.store import S3Store
 
 from postroom.kit.storage.local import remove_quietly
 from postroom.kit.storage.port import CHUNK_BYTES, StorageExists, StorageFailed, Stored
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
 
 OPTIONS = ("region", "endpoint")
 
@@ -46,7 +50,7 @@ class S3Storage:
         }  # fmt: skip
         self._store = S3Store(
             parts.netloc, prefix=below or None,
-            config={name: value for name, value in config.items() if value is not None},  # type: ignore[arg-type, misc]
+            config={name: value for name, value in config.items() if value is not None},  # type: ignore[arg-type]
             client_options={"allow_http": (endpoint or "").startswith("http:")},
         )  # fmt: skip
 
@@ -77,8 +81,8 @@ class S3Storage:
         if end is not None and end <= start:
             return
         try:
-            wanted = (start, end) if end is not None else {"offset": start}
-            result = await obstore.get_async(self._store, name, options={"range": wanted} if start or end else None)  # type: ignore[typeddict-item]
+            wanted: GetOptions = {"range": (start, end) if end is not None else {"offset": start}}
+            result = await obstore.get_async(self._store, name, options=wanted)
             async for chunk in result.stream(min_chunk_size=CHUNK_BYTES):
                 yield bytes(chunk)
         except (BaseError, OSError) as error:

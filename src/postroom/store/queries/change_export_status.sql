@@ -1,1 +1,1 @@
-UPDATE exports SET status = :status WHERE id = :id AND job_id = :job_id
+UPDATE exports SET status = :status, reason = :reason WHERE id = :id AND job_id = :job_id

@@ -18,7 +18,7 @@ from postroom import __version__
 from postroom.messages import Changes, Draft
 from postroom.messages.templates import NewTemplate, TemplateText
 from postroom.queues.limits import BATCH_COUNT_MAX
-from postroom.web.api import messages, session, suppressions, templates, unclear, users, webhooks
+from postroom.web.api import exports, messages, session, suppressions, templates, unclear, users, webhooks
 from postroom.web.api.enqueue import ENQUEUE_BATCH, ENQUEUE_JOB
 from postroom.web.api.redrive import RedriveRequest
 from postroom.web.debug import delivery
@@ -80,6 +80,7 @@ BODIES: Final[Mapping[str, tuple[type[msgspec.Struct], bool]]] = {
     "createWebhook": (webhooks.NewSubscription, True),
     "changeWebhook": (webhooks.ChangedSubscription, True),
     "webhookTest": (delivery.WebhookTest, True),
+    "createExport": (exports.ExportWanted, True),
     "createTemplate": (NewTemplate, True),
     "publishTemplate": (TemplateText, True),
     "archiveTemplate": (templates.Archiving, True),

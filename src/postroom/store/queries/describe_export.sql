@@ -1,0 +1,1 @@
+UPDATE exports SET dataset = :dataset, filters = :filters, columns = :columns WHERE id = :id
