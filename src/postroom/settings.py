@@ -17,6 +17,7 @@ import msgspec
 from postroom.messages.drafts import is_zone
 from postroom.messages.quiet_hours import QuietHours, read_quiet_hours
 from postroom.queues import wrangler
+from postroom.retention import with_days
 
 PREFIX: Final = "POSTROOM_"
 LOCAL: Final = "local"
@@ -100,6 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     export_keep_hours: float
     archive_dir: Path
     storage_url: str | None
+    retention: tuple[tuple[str, float], ...]
     link_minutes: float
     max_attempts: int
     retry_base_seconds: float
@@ -207,6 +209,17 @@ def _queue(raw: str) -> str:
     if not raw.startswith(("sqlite:///", "memory://")):
         raise ValueError("must be sqlite:///PATH")
     return raw
+
+
+def _retention(raw: str) -> tuple[tuple[str, float], ...]:
+    found = []
+    for part in raw.split():
+        target, _, days = part.partition("=")
+        if not days.replace(".", "", 1).isdigit():
+            raise ValueError("must be TARGET=DAYS, separated by blanks")
+        found.append((target, float(days)))
+    with_days(dict(found))
+    return tuple(found)
 
 
 def _storage(raw: str) -> str:
@@ -385,6 +398,7 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("exports_dir", "var/exports", Path, "Where export files are written."),
     Setting("export_keep_hours", "168", _number(0, 87_600, "hours"), "Hours after which an export file may be cleaned up."),
     Setting("archive_dir", "var/archive", Path, "Where records are archived before a cleanup deletes them."),
+    Setting("retention", "", _retention, "Days that records are kept, where not as usual: message_queue=365 webhook_events=60. Targets and least ages are in docs/guides/retention.md."),
     Setting("storage_url", None, _storage, "Where exports and archives are kept instead of those folders: s3://BUCKET/PREFIX?region=REGION&endpoint=URL (Amazon S3, R2, MinIO), with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Exports still grow in the folder."),
     Setting("link_minutes", "15", _number(1, 10_080, "minutes"), "How long a link to an export's file is good."),
     Setting("max_attempts", "3", _whole(1, 101, "attempts"), "Attempts of a job before it goes to the dead-letter queue."),

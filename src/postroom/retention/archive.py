@@ -1,42 +1,167 @@
-"""Archives: rows that are about to be deleted, as compressed NDJSON with a manifest.
+"""Archives: rows that are about to be deleted, as compressed NDJSON with a manifest, in the storage.
 
-A file is written under a temporary name, read back and compared with what was to be written, and only then
-put in place; so nothing is deleted that is not in a verified archive.
+A file is written whole, under a name that was never used, read back from where it is kept and compared with what was
+written; only then are its rows deleted, and by reading it once more, so that nothing is deleted that is not in it. The
+manifest is sealed with the key of the audit trail.
 """
 
+import asyncio
 import gzip
 import hashlib
+import hmac
 import os
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 import msgspec
 
+from postroom.kit.storage import Storage, StorageFailed
 
-class ArchiveDamaged(RuntimeError):
-    """What was read back is not what was written; nothing was deleted."""
+SCHEMA_VERSION: Final = 1
+GZIP_LEVEL: Final = 4
+ROWS, MANIFEST = ".ndjson.gz", ".manifest.json"
 
 
-def write_archive(folder: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> Path:
-    """Write rows to `folder/name.ndjson.gz` with `name.manifest.json` beside it; returns the former.
+class ArchiveDamaged(Exception):
+    """An archive is not what was written; the text says how."""
 
-    Raises ArchiveDamaged, and OSError when there is no room.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    data = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
-    digest = hashlib.sha256(data).hexdigest()
-    path, part = folder / f"{name}.ndjson.gz", folder / f".{name}.part"
-    try:
-        with part.open("wb") as out:
-            out.write(gzip.compress(data, mtime=0))
-            out.flush()
-            os.fsync(out.fileno())
-        if hashlib.sha256(gzip.decompress(part.read_bytes())).hexdigest() != digest:
-            raise ArchiveDamaged(f"{path.name} could not be read back as it was written")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    manifest = {"file": path.name, "rows": len(rows), "sha256": digest}
-    (folder / f"{name}.manifest.json").write_bytes(msgspec.json.encode(manifest))
-    return path
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What an archive holds."""
+
+    name: str
+    target: str
+    schema_version: int
+    rows: int
+    bytes: int
+    """Before compression."""
+    sha256: str
+    """Of the lines before compression."""
+    first_seq: int
+    last_seq: int
+    first_at: str
+    last_at: str
+    chain: Mapping[str, str] | None
+    """Of audit entries: the hash before the first and that of the last."""
+    seal: str = ""
+    """HMAC-SHA256 over all of this."""
+
+
+class Content(NamedTuple):
+    """What was read or written."""
+
+    rows: int
+    size: int
+    sha256: str
+
+
+class ArchiveWriter:
+    """Writes lines to a local file, in one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: BinaryIO = path.open("wb")
+        self._zipped = cast(
+            "BinaryIO", gzip.GzipFile(fileobj=self._file, mode="wb", compresslevel=GZIP_LEVEL, mtime=0)
+        )
+        self._digest = hashlib.sha256()
+        self.rows = self.size = 0
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Some rows; raises OSError."""
+        data = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+        self._digest.update(data)
+        self.rows += len(rows)
+        self.size += len(data)
+        self._zipped.write(data)
+
+    def finish(self) -> Content:
+        """Close it, durably; raises OSError."""
+        self._zipped.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        return Content(self.rows, self.size, self._digest.hexdigest())
+
+    def abandon(self) -> None:
+        """Close it, whatever state it is in."""
+        self._file.close()
+
+
+class Archives:
+    """Archives in a storage; `secret` seals manifests."""
+
+    def __init__(self, storage: Storage, secret: bytes) -> None:
+        self._storage = storage
+        self._secret = secret
+
+    async def keep(self, path: Path, manifest: Manifest) -> None:
+        """Put the file and its manifest, and read both back. Raises ArchiveDamaged and StorageFailed."""
+        sealed = msgspec.structs.replace(manifest, seal=self._seal(manifest))
+        await self._storage.put(manifest.name + ROWS, path, replace=False)
+        beside = path.with_name(f"{path.name}.manifest")
+        await asyncio.to_thread(beside.write_bytes, msgspec.json.encode(sealed))
+        await self._storage.put(manifest.name + MANIFEST, beside, replace=False)
+        await self.verify(manifest.name)
+
+    async def manifest(self, name: str) -> Manifest:
+        """An archive's manifest, its seal checked. Raises ArchiveDamaged and StorageFailed."""
+        data = b"".join([chunk async for chunk in self._storage.read(name + MANIFEST)])
+        try:
+            found = msgspec.json.decode(data, type=Manifest)
+        except msgspec.DecodeError:
+            raise ArchiveDamaged(f"the manifest of {name} cannot be read") from None
+        if not hmac.compare_digest(self._seal(found), found.seal) or found.name != name:
+            raise ArchiveDamaged(f"the seal of {name} is not right: its manifest, or the key, was changed")
+        return found
+
+    async def verify(self, name: str) -> Manifest:
+        """Read an archive and compare it with its manifest. Raises ArchiveDamaged and StorageFailed."""
+        manifest = await self.manifest(name)
+        digest, rows, size = hashlib.sha256(), 0, 0
+        async for data in self._plain(name):
+            digest.update(data)
+            rows += data.count(b"\n")
+            size += len(data)
+        if (rows, size, digest.hexdigest()) != (manifest.rows, manifest.bytes, manifest.sha256):
+            raise ArchiveDamaged(f"{name} has {rows} rows of {manifest.rows}, or others than were written")
+        return manifest
+
+    async def rows(self, name: str, at_once: int) -> AsyncIterator[list[dict[str, Any]]]:
+        """An archive's rows, some at a time. Raises ArchiveDamaged and StorageFailed."""
+        rest, rows = b"", []
+        async for data in self._plain(name):
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                rows.append(msgspec.json.decode(line))
+                if len(rows) == at_once:
+                    yield rows
+                    rows = []
+        if rest:
+            raise ArchiveDamaged(f"the last row of {name} is cut off")
+        if rows:
+            yield rows
+
+    async def discard(self, name: str) -> None:
+        """Remove what was never finished. Raises StorageFailed."""
+        await self._storage.delete(name + MANIFEST)
+        await self._storage.delete(name + ROWS)
+
+    async def _plain(self, name: str) -> AsyncIterator[bytes]:
+        unzip = zlib.decompressobj(31)
+        try:
+            async for chunk in self._storage.read(name + ROWS):
+                if data := await asyncio.to_thread(unzip.decompress, chunk):
+                    yield data
+        except zlib.error:
+            raise ArchiveDamaged(f"{name} cannot be unpacked") from None
+        if not unzip.eof:
+            raise ArchiveDamaged(f"{name} is cut off")
+
+    def _seal(self, manifest: Manifest) -> str:
+        text = msgspec.json.encode(msgspec.structs.replace(manifest, seal=""), order="sorted")
+        return hmac.digest(self._secret, b"archive" + text, "sha256").hex()
+
+
+__all__ = ["ArchiveDamaged", "ArchiveWriter", "Archives", "Content", "Manifest", "StorageFailed"]

@@ -50,7 +50,7 @@ from postroom.messages.template_versions import Templates, filling
 from postroom.messages.unclear import UnclearWishes
 from postroom.messages.unsubscribing import Unsubscribing
 from postroom.queues import ConsumerOptions, Queues, QueuesConfig, connect
-from postroom.retention import Cleanup
+from postroom.retention import Archives
 from postroom.settings import Settings
 from postroom.store import Store, StoreTransaction, open_store
 from postroom.store.vault import Vault
@@ -59,8 +59,8 @@ from postroom.web import Accounts, Token, WebServices
 from postroom.web.door import Door
 from postroom.web.limits import Rate, Rates
 from postroom.wiring.exports import (
-    Storages,
     enlisting,
+    make_cleanup,
     make_export_desk,
     make_export_generator,
     open_storages,
@@ -114,7 +114,7 @@ class Application(NamedTuple):
     telemetry: Telemetry
     status: StatusReader
     exports: ExportDesk
-    storages: Storages
+    archives: Archives
     queue: str
     """The name of the queue that jobs go to."""
 
@@ -190,6 +190,7 @@ async def open_application(
         outside = settings.public_url or local_url(settings)
         links = PortalLinks(purpose_keys(settings, "portal")[0], outside)
         storages = open_storages(settings)
+        archives = Archives(storages.archive, purpose_keys(settings, "archives")[0])
         enlist = enlisting(producer, ledger, queues[name])
         export_desk = make_export_desk(settings, store, storages.exports, vault, producer, clock)
         unsubscribing = Unsubscribing(purpose_keys(settings, "unsubscribing"), settings.public_url)
@@ -224,8 +225,7 @@ async def open_application(
             registry.add(
                 ExportJob, make_export_generator(settings, store, storages.exports, vault, enlist, outside)
             )
-            cleanup = Cleanup(store, exports=settings.exports_dir, archive=settings.archive_dir)
-            registry.add(CleanupJob, cleanup)
+            registry.add(CleanupJob, make_cleanup(settings, store, queues, storages, archives))
             registry.add(WebhookJob, Poster(store, subscriptions, allow_local=settings.local))
             policy = RetryPolicy(max_attempts=settings.max_attempts, base_seconds=settings.retry_base_seconds)
             dispatcher = Dispatcher(
@@ -266,7 +266,7 @@ async def open_application(
             telemetry,
             status,
             export_desk,
-            storages,
+            archives,
             name,
         )
 

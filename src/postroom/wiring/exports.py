@@ -12,7 +12,9 @@ from postroom.kit.clock import Clock
 from postroom.kit.ids import new_id
 from postroom.kit.storage import Storage, open_storage
 from postroom.messages import StoreLedger
-from postroom.queues import Queue
+from postroom.queues import Queue, Queues
+from postroom.queues.events import MessagesExpired
+from postroom.retention import Archives, Cleanup, Places, give_back, with_days
 from postroom.settings import Settings
 from postroom.store import Store, StoreTransaction
 from postroom.store.vault import Sealing
@@ -69,6 +71,35 @@ def make_export_generator(
         store, storage, vault, scratch=settings.exports_dir, keep_seconds=settings.export_keep_hours * 3600,
         enlist=enlist, notice=notice,
     )  # fmt: skip
+
+
+def make_cleanup(
+    settings: Settings, store: Store, queues: Queues, storages: Storages, archives: Archives
+) -> Cleanup:
+    """The processor of cleanups."""
+
+    async def expire() -> int:
+        gone, before = 0, -1
+
+        def count(event: MessagesExpired) -> None:
+            nonlocal gone
+            gone += event.count
+
+        unsubscribe = queues.events.subscribe(MessagesExpired, count)
+        try:
+            while gone > before:
+                before = gone
+                for name in await queues.names():
+                    # Whoever looks at a queue has some of its expired messages dropped.
+                    await queues.info(name)
+        finally:
+            unsubscribe()
+        return gone
+
+    places = Places(storages.exports, archives, settings.archive_dir, settings.exports_dir)
+    return Cleanup(
+        store, places, with_days(dict(settings.retention)), expire=expire, give_back=lambda: give_back(store)
+    )
 
 
 def make_export_desk(

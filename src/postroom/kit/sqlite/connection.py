@@ -35,6 +35,8 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     """
     connection = _connect(path)
     try:
+        # Counts for a new file only: its free pages can be given back to the disk.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")  # see `checkpoint`

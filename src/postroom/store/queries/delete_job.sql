@@ -1,1 +1,1 @@
-DELETE FROM jobs WHERE id = :id
+DELETE FROM jobs WHERE id = :id AND updated_us = :updated_us

@@ -1,1 +1,1 @@
-DELETE FROM messages WHERE id = :reference AND job_id = :id
+DELETE FROM messages WHERE id = :id AND job_id = :job_id AND updated_us = :updated_us

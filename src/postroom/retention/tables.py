@@ -1,0 +1,163 @@
+"""What each target archives and deletes: how its rows are found, what belongs to them, and how they leave."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from postroom.audit import Chain, write_anchor
+from postroom.store import StoreTransaction
+
+Row = dict[str, Any]
+EVERYTHING: Final = 1 << 62
+
+
+class Table(NamedTuple):
+    """One target's rows."""
+
+    moment: str
+    """The column that says how old a row is."""
+    find: Callable[[StoreTransaction, int, int, int], list[Row]]
+    """Rows after a seq, older than a moment, at most so many; with all that belongs to them."""
+    tally: Callable[[StoreTransaction, int], int]
+    delete: Callable[[StoreTransaction, Sequence[Row], int], None]
+    """Delete rows that came out of an archive; a row that has changed since stays."""
+    restore: Callable[[StoreTransaction, Sequence[Row]], None]
+
+
+def _end_of_audit(transaction: StoreTransaction, cutoff_us: int) -> int:
+    """The first entry that must stay: the chain is only cut at its beginning."""
+    ends = [
+        row["seq"]
+        for query in ("first_held_audit", "first_audit_after")
+        if (row := transaction.one(query, cutoff_us=cutoff_us)) is not None and row["seq"] is not None
+    ]
+    return min(ends, default=EVERYTHING)
+
+
+def _find_audit(transaction: StoreTransaction, after: int, cutoff_us: int, limit: int) -> list[Row]:
+    end = _end_of_audit(transaction, cutoff_us)
+    return transaction.all("audit_before", after=after, end=end, cutoff_us=cutoff_us, limit=limit)
+
+
+def _count_audit(transaction: StoreTransaction, cutoff_us: int) -> int:
+    end = _end_of_audit(transaction, cutoff_us)
+    return _counted(transaction.one("count_audit_before", end=end, cutoff_us=cutoff_us))
+
+
+def _delete_audit(transaction: StoreTransaction, rows: Sequence[Row], now_us: int) -> None:
+    first, last = rows[0], rows[-1]
+    transaction.run("open_audit")
+    transaction.run("delete_audit", first=first["seq"], last=last["seq"])
+    transaction.run("close_audit")
+    chain = transaction.chain
+    if not isinstance(chain, Chain) or last["hash"] is None:
+        return
+    # The chain goes on from here although its beginning is gone; one anchor stands for all that went.
+    before = transaction.one("last_anchor")
+    grown = before is not None and before["kind"] == "archived" and before["seq"] == first["seq"] - 1
+    since = before["first_seq"] if before is not None and grown else first["seq"]
+    count = len(rows) + (before["count"] if before is not None and grown else 0)
+    transaction.run("delete_archived_anchor", first_seq=since)
+    row = {"seq": last["seq"], "first_seq": since, "count": count, "hash": last["hash"], "kind": "archived"}
+    write_anchor(transaction, chain, row, now_us)
+
+
+def _restore_audit(transaction: StoreTransaction, rows: Sequence[Row]) -> None:
+    _insert(transaction, "audit_log", rows)
+
+
+def _find_jobs(transaction: StoreTransaction, after: int, cutoff_us: int, limit: int) -> list[Row]:
+    jobs = transaction.all("ended_jobs", after=after, cutoff_us=cutoff_us, limit=limit)
+    return [{**job, "parts": _parts(transaction, job)} for job in jobs]
+
+
+def _parts(transaction: StoreTransaction, job: Row) -> dict[str, list[Row]]:
+    attempts = [{**row, "job_id": job["id"]} for row in transaction.all("list_attempts", job_id=job["id"])]
+    message = transaction.one("messages_of_jobs", job_id=job["id"], reference=job["reference"])
+    if message is None:
+        return {"attempts": attempts}
+    id_ = message["id"]
+    deliveries = transaction.all("list_deliveries", message_id=id_)
+    key = transaction.one("find_message_key", message_id=id_)
+    return {
+        "attempts": attempts, "messages": [message], "deliveries": deliveries,
+        "message_events": transaction.all("list_message_events", message_id=id_, after=0, limit=EVERYTHING),
+        "provider_events": [
+            event
+            for delivery in deliveries
+            for event in transaction.all("provider_events_of_delivery", delivery_id=delivery["id"])
+        ],
+        "message_keys": [{**key, "wrapped": _text(key["wrapped"])}] if key is not None else [],
+    }  # fmt: skip
+
+
+def _delete_jobs(transaction: StoreTransaction, rows: Sequence[Row], now_us: int) -> None:
+    for job in rows:
+        if not transaction.run("delete_job", id=job["id"], updated_us=job["updated_us"]):
+            continue
+        transaction.run("delete_attempts", id=job["id"])
+        for message in job["parts"].get("messages", ()):
+            values = {"id": message["id"], "job_id": job["id"], "updated_us": message["updated_us"]}
+            if not transaction.run("delete_message", **values):
+                continue
+            for delivery in job["parts"]["deliveries"]:
+                transaction.run("delete_provider_events", delivery_id=delivery["id"])
+            for query in ("delete_deliveries", "delete_message_events", "delete_message_key"):
+                transaction.run(query, message_id=message["id"])
+
+
+def _restore_jobs(transaction: StoreTransaction, rows: Sequence[Row]) -> None:
+    for job in rows:
+        parts = job.pop("parts")
+        _insert(transaction, "jobs", [job])
+        for table, found in parts.items():
+            if table == "message_keys":
+                found = [{**key, "wrapped": b64decode(key["wrapped"])} for key in found]
+            _insert(transaction, table, found)
+
+
+def _find_webhooks(transaction: StoreTransaction, after: int, cutoff_us: int, limit: int) -> list[Row]:
+    rows = transaction.all("old_webhooks", after=after, cutoff_us=cutoff_us, limit=limit)
+    return [{**row, "body": _text(row["body"])} for row in rows]
+
+
+def _delete_webhooks(transaction: StoreTransaction, rows: Sequence[Row], now_us: int) -> None:
+    for row in rows:
+        transaction.run("delete_webhook", seq=row["seq"], id=row["id"])
+
+
+def _restore_webhooks(transaction: StoreTransaction, rows: Sequence[Row]) -> None:
+    _insert(transaction, "webhook_inbox", [{**row, "body": b64decode(row["body"])} for row in rows])
+
+
+TABLES: Final[Mapping[str, Table]] = {
+    "audit_logs": Table("at_us", _find_audit, _count_audit, _delete_audit, _restore_audit),
+    "message_queue": Table(
+        "finished_us", _find_jobs,
+        lambda transaction, cutoff_us: _counted(transaction.one("count_ended_jobs", cutoff_us=cutoff_us)),
+        _delete_jobs, _restore_jobs,
+    ),
+    "webhook_events": Table(
+        "received_us", _find_webhooks,
+        lambda transaction, cutoff_us: _counted(transaction.one("count_old_webhooks", cutoff_us=cutoff_us)),
+        _delete_webhooks, _restore_webhooks,
+    ),
+}  # fmt: skip
+
+
+def _counted(row: Row | None) -> int:
+    return int(row["count"]) if row is not None else 0
+
+
+def _text(data: bytes) -> str:
+    return b64encode(data).decode()
+
+
+def _insert(transaction: StoreTransaction, table: str, rows: Sequence[Row]) -> None:
+    """Put rows back; one that is there stays as it is. Columns that are no longer there are left out."""
+    if not rows:
+        return
+    known = {row[1] for row in transaction.connection.execute(f"PRAGMA table_info({table})")}
+    names = [name for name in rows[0] if name in known]
+    text = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"  # noqa: S608
+    transaction.connection.executemany(text, rows)

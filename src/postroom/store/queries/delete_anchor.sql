@@ -1,0 +1,1 @@
+DELETE FROM audit_anchors WHERE kind = 'archived' AND seq = :seq

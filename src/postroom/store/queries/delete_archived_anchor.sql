@@ -1,0 +1,1 @@
+DELETE FROM audit_anchors WHERE kind = 'archived' AND first_seq = :first_seq

@@ -1,0 +1,1 @@
+DELETE FROM deliveries WHERE message_id = :message_id

@@ -1,0 +1,1 @@
+DELETE FROM message_events WHERE message_id = :message_id

@@ -1,0 +1,1 @@
+DELETE FROM provider_events WHERE delivery_id = :delivery_id

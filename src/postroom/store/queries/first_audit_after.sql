@@ -1,0 +1,1 @@
+SELECT min(seq) AS seq FROM audit_log WHERE at_us >= :cutoff_us

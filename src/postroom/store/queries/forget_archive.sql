@@ -1,0 +1,1 @@
+DELETE FROM archives WHERE name = :name AND state = 'writing'

@@ -1,0 +1,1 @@
+INSERT INTO legal_holds (id, kind, value, reason, actor, created_us) VALUES (:id, :kind, :value, :reason, :actor, :now_us)
