@@ -1,7 +1,6 @@
 """Exports are whole files with a checksum; cleanups archive before they delete, and keep what must be kept."""
 
 import csv
-import gzip
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
@@ -121,25 +120,6 @@ async def test_expired_export_files_are_removed(
     assert row["status"] == "expired"
 
 
-async def test_records_are_archived_before_they_leave(
-    app: Application, clock: VirtualClock, tmp_path: Path
-) -> None:
-    """message_queue: finished jobs leave with their messages and attempts; the archive has them all."""
-    await send_some(app, clock, 3)
-    await clock.advance(86_400)
-    await app.producer.enqueue_cleanup(target="message_queue", older_than=clock.now() - timedelta(hours=1))
-    await clock.advance(20)
-
-    (path,) = (tmp_path / "archive").glob("*.ndjson.gz")
-    rows = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
-    manifest = json.loads(path.with_name(path.name.replace(".ndjson.gz", ".manifest.json")).read_text())
-    assert [row["message"]["id"] for row in rows] == ["m0", "m1", "m2"]
-    assert [len(row["attempt_rows"]) for row in rows] == [1, 1, 1]
-    assert manifest["rows"] == 3
-    assert (await app.status.read()).health.total == 1
-    assert await app.store.read(lambda transaction: transaction.one("find_message", id="m0")) is None
-
-
 async def test_audit_logs_are_kept_for_six_years(app: Application, clock: VirtualClock) -> None:
     """A cleanup that reaches further is refused for good."""
     made = await app.producer.enqueue_cleanup(
@@ -150,19 +130,6 @@ async def test_audit_logs_are_kept_for_six_years(app: Application, clock: Virtua
     row = await app.store.read(lambda transaction: transaction.one("find_job", id=made.job_id))
     assert row is not None
     assert (row["status"], row["code"]) == ("failed", "retention")
-
-
-async def test_old_audit_logs_leave_archived(app: Application, clock: VirtualClock, tmp_path: Path) -> None:
-    """Entries beyond the six years are archived, then deleted."""
-    await send_some(app, clock, 2)
-    await clock.advance(7 * 365 * 86_400)
-    await app.producer.enqueue_cleanup(
-        target="audit_logs", older_than=clock.now() - timedelta(days=6 * 365 + 2)
-    )
-    await clock.advance(20)
-
-    (path,) = (tmp_path / "archive").glob("audit-*.ndjson.gz")
-    assert len(gzip.decompress(path.read_bytes()).splitlines()) == 4
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit_log SET actor = 'x'", "DELETE FROM audit_log"])

@@ -40,6 +40,7 @@ def settings_in(
     fields = {
         "database_url": f"sqlite:///{place / 'postroom.db'}",
         "exports_dir": str(place / "exports"),
+        "archive_dir": str(place / "archive"),
         "delay_normal_seconds": "0",
         "delay_low_seconds": "0",
         "retry_base_seconds": "0.02",

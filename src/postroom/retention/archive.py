@@ -100,9 +100,12 @@ class Archives:
         """Put the file and its manifest, and read both back. Raises ArchiveDamaged and StorageFailed."""
         sealed = msgspec.structs.replace(manifest, seal=self._seal(manifest))
         await self._storage.put(manifest.name + ROWS, path, replace=False)
-        beside = path.with_name(f"{path.name}.manifest")
-        await asyncio.to_thread(beside.write_bytes, msgspec.json.encode(sealed))
-        await self._storage.put(manifest.name + MANIFEST, beside, replace=False)
+        beside = path.with_name(f".{manifest.name}.manifest.part")
+        try:
+            await asyncio.to_thread(beside.write_bytes, msgspec.json.encode(sealed))
+            await self._storage.put(manifest.name + MANIFEST, beside, replace=False)
+        finally:
+            beside.unlink(missing_ok=True)
         await self.verify(manifest.name)
 
     async def manifest(self, name: str) -> Manifest:

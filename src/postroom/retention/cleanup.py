@@ -9,7 +9,8 @@
     queue_messages    messages beyond their queue's retention
 
 Each step is a transaction of its own and as small as it takes to keep senders waiting no longer than usual. An
-interrupted cleanup goes on where it was: an archive that was verified has its rows deleted, one that was not is written anew.
+interrupted cleanup goes on where it was: an archive that was verified has its rows deleted, one that was not is written
+anew.
 """
 
 import asyncio
@@ -135,6 +136,8 @@ class Cleanup:
                 count += await self._delete(row["name"], table, context)
                 continue
             name = row["name"]
+            for suffix in (".part", ".manifest.part"):
+                (self._places.scratch / f".{name}{suffix}").unlink(missing_ok=True)
             await self._places.archive.discard(name)
             await self._store.write(lambda t, name=name: t.run("forget_archive", name=name))  # type: ignore[misc]
         return count
