@@ -6,6 +6,7 @@ environment wins over the `.env` file, and that over the default. `postroom chec
 
 import ipaddress
 import os
+import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ from postroom.messages.drafts import is_zone
 from postroom.messages.quiet_hours import QuietHours, read_quiet_hours
 from postroom.queues import wrangler
 from postroom.retention import with_days
+from postroom.workers.cron import Cron
+from postroom.workers.cron.housekeeping import NAME as HOUSEKEEPING
 
 PREFIX: Final = "POSTROOM_"
 LOCAL: Final = "local"
@@ -64,6 +67,15 @@ class ApiToken(msgspec.Struct, frozen=True):
         return f"ApiToken({self.name!r}, {self.role!r}, ***)"
 
 
+class CronEntry(NamedTuple):
+    """A schedule as it is set."""
+
+    name: str
+    cron: Cron
+    job: str | None
+    """JSON; None: the housekeeping."""
+
+
 class Setting(NamedTuple):
     """One row of the table."""
 
@@ -101,6 +113,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     export_keep_hours: float
     archive_dir: Path
     storage_url: str | None
+    cron: tuple[CronEntry, ...]
+    cron_missed: str
     retention: tuple[tuple[str, float], ...]
     link_minutes: float
     max_attempts: int
@@ -209,6 +223,24 @@ def _queue(raw: str) -> str:
     if not raw.startswith(("sqlite:///", "memory://")):
         raise ValueError("must be sqlite:///PATH")
     return raw
+
+
+def _cron(raw: str) -> tuple[CronEntry, ...]:
+    found: list[CronEntry] = []
+    for part in re.split(r";\s*(?=[A-Za-z0-9_-]+=)", raw.strip().rstrip(";")) if raw.strip() else ():
+        name, _, rest = part.strip().partition("=")
+        if not re.fullmatch(r"[a-z0-9_-]{1,64}", name) or any(one.name == name for one in found):
+            raise ValueError(
+                "must be NAME=CRON[@ZONE][ {JOB}], separated by `; `, each with a lower-case name of its own"
+            )
+        if rest.strip() == "off":
+            continue
+        text, brace, job = rest.partition("{")
+        expression, _, zone = text.strip().partition("@")
+        if not brace and name != HOUSEKEEPING:
+            raise ValueError(f'{name} needs a job behind its time, for example {{"type": "cleanup", ...}}')
+        found.append(CronEntry(name, Cron(expression, zone.strip() or "UTC"), brace + job if brace else None))
+    return tuple(found)
 
 
 def _retention(raw: str) -> tuple[tuple[str, float], ...]:
@@ -399,6 +431,8 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("export_keep_hours", "168", _number(0, 87_600, "hours"), "Hours after which an export file may be cleaned up."),
     Setting("archive_dir", "var/archive", Path, "Where records are archived before a cleanup deletes them."),
     Setting("retention", "", _retention, "Days that records are kept, where not as usual: message_queue=365 webhook_events=60. Targets and least ages are in docs/guides/retention.md."),
+    Setting("cron", "housekeeping=0 3 * * *", _cron, "What is enqueued when: NAME=MINUTE HOUR DAY MONTH WEEKDAY[@ZONE][ {JOB}], separated by `; `; Cloudflare's syntax, UTC without a zone. `housekeeping` needs no job; `housekeeping=off` ends it."),
+    Setting("cron_missed", "once", _choice("once", "skip", "all"), "What happens to runs that were missed while nobody was there: one late run, none, or each (100 at most)."),
     Setting("storage_url", None, _storage, "Where exports and archives are kept instead of those folders: s3://BUCKET/PREFIX?region=REGION&endpoint=URL (Amazon S3, R2, MinIO), with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Exports still grow in the folder."),
     Setting("link_minutes", "15", _number(1, 10_080, "minutes"), "How long a link to an export's file is good."),
     Setting("max_attempts", "3", _whole(1, 101, "attempts"), "Attempts of a job before it goes to the dead-letter queue."),

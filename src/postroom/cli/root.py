@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "cleanup": "postroom.cli.retention:cleanup",
     "archive": "postroom.cli.retention:archive",
     "hold": "postroom.cli.retention:hold",
+    "cron": "postroom.cli.cron:cron",
     "audit": "postroom.cli.audit:audit",
     "vault": "postroom.cli.vault:vault",
     "template": "postroom.cli.template:template",

@@ -84,8 +84,9 @@ async def _work(settings: Settings, parts: Parts) -> None:
             try:
                 if parts.consumer:
                     await app.queues.start()
-                    await app.reconciler.start()
-                    stack.push_async_callback(app.reconciler.stop)
+                    for service in (app.reconciler, app.scheduler):
+                        await service.start()
+                        stack.push_async_callback(service.stop)
                 facts = {"pid": os.getpid(), "version": __version__, "environment": settings.environment}
                 if server is not None:
                     facts |= {"url": server.url, "host": server.host, "port": server.port}

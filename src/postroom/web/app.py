@@ -28,6 +28,7 @@ from postroom.web.api import (
     messages,
     queues,
     redrive,
+    schedules,
     session,
     suppressions,
     templates,
@@ -71,8 +72,8 @@ PUBLIC: Final = ("/webhooks/", "/u/", "/p/")
 """Paths that show who they are for by a signature of their own: callbacks, unsubscribing, the portal."""
 
 PARTS: Final = (
-    exports, messages, templates, suppressions, webhooks, unclear, events, users, session, audit, delivery, unsubscribe,
-    portal,
+    exports, schedules, messages, templates, suppressions, webhooks, unclear, events, users, session, audit, delivery,
+    unsubscribe, portal,
 )  # fmt: skip
 """Modules whose `HANDLERS` are served."""
 

@@ -9,6 +9,7 @@ from postroom.accounts import Issuer, Passwords, Role, Sessions, Tokens, Users
 from postroom.delivery.routing import Router
 from postroom.exports import ExportDesk
 from postroom.jobs import JobProducer
+from postroom.kit.actor import Actor
 from postroom.kit.clock import Clock
 from postroom.messages import Desk, Draft, Inbox, Portal, Records
 from postroom.messages.unsubscribing import Unsubscribing
@@ -45,6 +46,16 @@ class Accounts(NamedTuple):
     tokens: Tokens
     sessions: Sessions
     passwords: Passwords
+
+
+class ScheduleDesk(NamedTuple):
+    """Schedules, as requests see them; the web knows nothing of the clock."""
+
+    names: Sequence[str]
+    read: Callable[[], Awaitable[list[dict[str, Any]]]]
+    run: Callable[[str, Actor], Awaitable[list[str]]]
+    pause: Any
+    """`pause(name, actor, paused=)`: False when it is so already."""
 
 
 class WebServices(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,5 +107,6 @@ class WebServices(msgspec.Struct, frozen=True, kw_only=True):
     """What completes a draft from its template."""
     status: Callable[[], Awaitable[msgspec.Struct]]
     """Reads the answer of `/debug/queue-status`."""
+    schedules: ScheduleDesk
     exports: ExportDesk
     """Where exports are asked for."""

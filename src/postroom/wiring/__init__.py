@@ -58,6 +58,7 @@ from postroom.subscribers import Announcer, Poster, Subscriptions, WebhookJob
 from postroom.web import Accounts, Token, WebServices
 from postroom.web.door import Door
 from postroom.web.limits import Rate, Rates
+from postroom.wiring.clock import make_scheduler, schedule_desk
 from postroom.wiring.exports import (
     enlisting,
     make_cleanup,
@@ -70,6 +71,7 @@ from postroom.wiring.providers import make_routes
 from postroom.wiring.telemetry import Telemetry, start_telemetry
 from postroom.wiring.webhooks import make_receivers
 from postroom.workers import StatusReader
+from postroom.workers.cron import Scheduler
 
 DEFAULT_QUEUE = "message-delivery"
 WEBHOOK_ATTEMPTS = 3
@@ -115,6 +117,7 @@ class Application(NamedTuple):
     status: StatusReader
     exports: ExportDesk
     archives: Archives
+    scheduler: Scheduler
     queue: str
     """The name of the queue that jobs go to."""
 
@@ -267,6 +270,7 @@ async def open_application(
             status,
             export_desk,
             archives,
+            make_scheduler(settings, queues.config, store, clock, registry, producer, ledger, queues[name]),
             name,
         )
 
@@ -301,6 +305,7 @@ def web_services(app: Application) -> WebServices:
         dead_letter_queue=app.dead_letter_queue,
         status=app.status.read,
         exports=app.exports,
+        schedules=schedule_desk(app.scheduler, app.store, app.clock),
     )
 
 

@@ -1,0 +1,1 @@
+UPDATE schedules SET job_ids = :job_ids WHERE name = :name

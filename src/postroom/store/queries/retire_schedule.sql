@@ -1,0 +1,1 @@
+UPDATE schedules SET declared = 0 WHERE name = :name
