@@ -15,12 +15,14 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
+from postroom.jobs.models import Refused, check_address
 from postroom.messages.drafts import is_zone
 from postroom.messages.quiet_hours import QuietHours, read_quiet_hours
 from postroom.queues import wrangler
 from postroom.retention import with_days
 from postroom.workers.cron import Cron
 from postroom.workers.cron.housekeeping import NAME as HOUSEKEEPING
+from postroom.workers.monitoring import Rule, read_rules
 
 PREFIX: Final = "POSTROOM_"
 LOCAL: Final = "local"
@@ -113,6 +115,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     export_keep_hours: float
     archive_dir: Path
     storage_url: str | None
+    alerts: tuple[Rule, ...]
+    alert_to: tuple[str, ...]
     cron: tuple[CronEntry, ...]
     cron_missed: str
     retention: tuple[tuple[str, float], ...]
@@ -223,6 +227,13 @@ def _queue(raw: str) -> str:
     if not raw.startswith(("sqlite:///", "memory://")):
         raise ValueError("must be sqlite:///PATH")
     return raw
+
+
+def _addresses(raw: str) -> tuple[str, ...]:
+    try:
+        return tuple(check_address(part) for part in raw.split())
+    except Refused:
+        raise ValueError("must be email addresses separated by blanks") from None
 
 
 def _cron(raw: str) -> tuple[CronEntry, ...]:
@@ -431,6 +442,8 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("export_keep_hours", "168", _number(0, 87_600, "hours"), "Hours after which an export file may be cleaned up."),
     Setting("archive_dir", "var/archive", Path, "Where records are archived before a cleanup deletes them."),
     Setting("retention", "", _retention, "Days that records are kept, where not as usual: message_queue=365 webhook_events=60. Targets and least ages are in docs/guides/retention.md."),
+    Setting("alerts", "oldest_age>600 failure_rate>0.1 dlq_growth>10 cron_silent>10 disk_free<1000000000", read_rules, "When somebody is told; docs/guides/monitoring.md has the rules and their units."),
+    Setting("alert_to", "", _addresses, "Email addresses that alerts go to, separated by blanks.", True),
     Setting("cron", "housekeeping=0 3 * * *", _cron, "What is enqueued when: NAME=MINUTE HOUR DAY MONTH WEEKDAY[@ZONE][ {JOB}], separated by `; `; Cloudflare's syntax, UTC without a zone. `housekeeping` needs no job; `housekeeping=off` ends it."),
     Setting("cron_missed", "once", _choice("once", "skip", "all"), "What happens to runs that were missed while nobody was there: one late run, none, or each (100 at most)."),
     Setting("storage_url", None, _storage, "Where exports and archives are kept instead of those folders: s3://BUCKET/PREFIX?region=REGION&endpoint=URL (Amazon S3, R2, MinIO), with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Exports still grow in the folder."),

@@ -16,7 +16,9 @@ P = Permission
 OPERATIONS: dict[tuple[str, str], Permission | None] = {
     ("POST", THIN): P.ENQUEUE, ("POST", LITESTAR): P.ENQUEUE, ("POST", "/api/enqueue-batch"): P.ENQUEUE,
     ("GET", "/api/jobs"): P.LOOK_UP, ("GET", "/api/jobs/nope"): P.LOOK_UP, ("GET", "/api/exports/nope"): P.LOOK_UP,
-    ("GET", "/api/schedules"): P.SEE_STATUS, ("POST", "/api/schedules/dlq/run"): P.MANAGE_QUEUES,
+    ("GET", "/debug/queue-metrics"): P.SEE_STATUS, ("GET", "/monitoring/health"): P.SEE_STATUS,
+    ("GET", "/monitoring/alerts"): P.SEE_STATUS, ("GET", "/monitoring/performance"): P.SEE_STATUS,
+    ("GET", "/api/messages/nope/why"): P.LOOK_UP, ("GET", "/api/schedules"): P.SEE_STATUS, ("POST", "/api/schedules/dlq/run"): P.MANAGE_QUEUES,
     ("POST", "/api/schedules/dlq/pause"): P.MANAGE_QUEUES, ("POST", "/api/schedules/dlq/resume"): P.MANAGE_QUEUES,
     ("POST", "/api/exports"): P.EXPORT, ("GET", "/api/exports"): P.EXPORT, ("GET", "/api/exports/datasets"): P.EXPORT,
     ("GET", "/api/exports/nope/events"): P.LOOK_UP, ("POST", "/api/exports/nope/cancel"): P.EXPORT,

@@ -15,6 +15,8 @@ COMMANDS: Final = {
     "demo": "postroom.cli.demo:demo",
     "queue": "postroom.cli.queue:queue",
     "dlq": "postroom.cli.dlq:dlq",
+    "why": "postroom.cli.monitoring:why",
+    "monitor": "postroom.cli.monitoring:monitor",
     "message": "postroom.cli.message:message",
     "export": "postroom.cli.export:export",
     "cleanup": "postroom.cli.retention:cleanup",

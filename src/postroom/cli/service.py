@@ -84,7 +84,9 @@ async def _work(settings: Settings, parts: Parts) -> None:
             try:
                 if parts.consumer:
                     await app.queues.start()
-                    for service in (app.reconciler, app.scheduler):
+                    for service in (app.reconciler, app.scheduler, app.alerts, app.meter):
+                        if service is None:
+                            continue
                         await service.start()
                         stack.push_async_callback(service.stop)
                 facts = {"pid": os.getpid(), "version": __version__, "environment": settings.environment}

@@ -118,7 +118,7 @@ class Dispatcher:
             return
         started_us = self._clock.now_us()
         if self._events:
-            self._events.emit(_started(context))
+            self._events.emit(_started(context, started_us, begun.due_us))
         outcome = await self._run(job, context, span)
         decision = self._policy.decide(outcome, context.attempt)
         await self._ledger.end(context, job, begun.number, outcome, decision)
@@ -187,5 +187,8 @@ def _as_it_is(body: bytes) -> bytes:
     return body
 
 
-def _started(context: JobContext) -> JobStarted:
-    return JobStarted(job_id=context.job_id, type=context.type, queue=context.queue, attempt=context.attempt)
+def _started(context: JobContext, now_us: int, due_us: int | None) -> JobStarted:
+    return JobStarted(
+        job_id=context.job_id, type=context.type, queue=context.queue, attempt=context.attempt,
+        wait_seconds=None if due_us is None else max(0.0, (now_us - due_us) / MICROSECOND),
+    )  # fmt: skip

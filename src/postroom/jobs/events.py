@@ -15,6 +15,9 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True):
 class JobStarted(JobEvent, frozen=True, kw_only=True):
     """A processor begins."""
 
+    wait_seconds: float | None = None
+    """How long it has been due; None where no ledger knows."""
+
 
 class JobFinished(JobEvent, frozen=True, kw_only=True):
     """A processor has ended and its outcome is recorded."""

@@ -69,6 +69,8 @@ class Begun(NamedTuple):
     """Why there is nothing to do; the message is acknowledged."""
     hold: str | None = None
     """Why a person has to look first; the message goes to the dead-letter queue."""
+    due_us: int | None = None
+    """When it could have begun: from then on it waited."""
 
 
 class Ledger(Protocol):

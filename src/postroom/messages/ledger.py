@@ -171,7 +171,8 @@ class StoreLedger:
         self._change_job(transaction, context, JobState.PROCESSING, now_us, attempts=number)
         if isinstance(job, ExportJob):
             self._change_export(transaction, context, job, JobState.PROCESSING)
-        return Begun(number)
+        due_us = known["next_us"] if known["attempts"] else max(known["created_us"], known["send_at_us"] or 0)
+        return Begun(number, due_us=due_us)
 
     def _not_to_be_sent(
         self,

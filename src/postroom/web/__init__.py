@@ -3,6 +3,6 @@
 Importing this package alone needs no web framework, so that commands without a server start quickly.
 """
 
-from postroom.web.services import Accounts, ScheduleDesk, Token, WebServices
+from postroom.web.services import Accounts, ScheduleDesk, Token, Watching, WebServices
 
-__all__ = ["Accounts", "ScheduleDesk", "Token", "WebServices"]
+__all__ = ["Accounts", "ScheduleDesk", "Token", "Watching", "WebServices"]

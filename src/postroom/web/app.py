@@ -26,6 +26,7 @@ from postroom.web.api import (
     exports,
     jobs,
     messages,
+    monitoring,
     queues,
     redrive,
     schedules,
@@ -72,8 +73,8 @@ PUBLIC: Final = ("/webhooks/", "/u/", "/p/")
 """Paths that show who they are for by a signature of their own: callbacks, unsubscribing, the portal."""
 
 PARTS: Final = (
-    exports, schedules, messages, templates, suppressions, webhooks, unclear, events, users, session, audit, delivery,
-    unsubscribe, portal,
+    exports, schedules, monitoring, messages, templates, suppressions, webhooks, unclear, events, users, session, audit,
+    delivery, unsubscribe, portal,
 )  # fmt: skip
 """Modules whose `HANDLERS` are served."""
 

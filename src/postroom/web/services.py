@@ -48,6 +48,17 @@ class Accounts(NamedTuple):
     passwords: Passwords
 
 
+class Watching(NamedTuple):
+    """How the work goes, as requests see it."""
+
+    performance: Callable[[str], Awaitable[dict[str, Any]]]
+    """Figures over a window: 5m, 15m, 1h or 24h."""
+    health: Callable[[], Awaitable[dict[str, Any]]]
+    incidents: Callable[[], Awaitable[list[dict[str, Any]]]]
+    rules: Sequence[tuple[str, float]]
+    why: Callable[[str], Awaitable[msgspec.Struct | None]]
+
+
 class ScheduleDesk(NamedTuple):
     """Schedules, as requests see them; the web knows nothing of the clock."""
 
@@ -107,6 +118,7 @@ class WebServices(msgspec.Struct, frozen=True, kw_only=True):
     """What completes a draft from its template."""
     status: Callable[[], Awaitable[msgspec.Struct]]
     """Reads the answer of `/debug/queue-status`."""
+    watching: Watching
     schedules: ScheduleDesk
     exports: ExportDesk
     """Where exports are asked for."""

@@ -55,7 +55,7 @@ from postroom.settings import Settings
 from postroom.store import Store, StoreTransaction, open_store
 from postroom.store.vault import Vault
 from postroom.subscribers import Announcer, Poster, Subscriptions, WebhookJob
-from postroom.web import Accounts, Token, WebServices
+from postroom.web import Accounts, Token, Watching, WebServices
 from postroom.web.door import Door
 from postroom.web.limits import Rate, Rates
 from postroom.wiring.clock import make_scheduler, schedule_desk
@@ -67,11 +67,13 @@ from postroom.wiring.exports import (
     open_storages,
 )
 from postroom.wiring.keys import audit_chain, make_vault, purpose_keys
+from postroom.wiring.monitoring import ALERT, dead_letters_of, make_alerts, metrics_page
 from postroom.wiring.providers import make_routes
 from postroom.wiring.telemetry import Telemetry, start_telemetry
 from postroom.wiring.webhooks import make_receivers
 from postroom.workers import StatusReader
 from postroom.workers.cron import Scheduler
+from postroom.workers.monitoring import Alerts, Meter, Monitor, why
 
 DEFAULT_QUEUE = "message-delivery"
 WEBHOOK_ATTEMPTS = 3
@@ -117,6 +119,10 @@ class Application(NamedTuple):
     status: StatusReader
     exports: ExportDesk
     archives: Archives
+    monitor: Monitor
+    meter: Meter | None
+    """What counts this process's work; None where it does none."""
+    alerts: Alerts
     scheduler: Scheduler
     queue: str
     """The name of the queue that jobs go to."""
@@ -124,8 +130,7 @@ class Application(NamedTuple):
     @property
     def dead_letter_queue(self) -> str | None:
         """Where the jobs' consumer sends what failed for good."""
-        consumer = self.queues.config.consumers.get(self.queue)
-        return consumer.dead_letter_queue if consumer is not None else None
+        return dead_letters_of(self.queues, self.queue)
 
 
 @asynccontextmanager
@@ -167,7 +172,7 @@ async def open_application(
         )
         vault = make_vault(settings)
         name = queues.config.producers.get(settings.queue, settings.queue)
-        subscriptions = Subscriptions(vault, [str(state) for state in MessageState])
+        subscriptions = Subscriptions(vault, [*(str(state) for state in MessageState), ALERT])
         announcer = Announcer(subscriptions, queues[name], registry, max_attempts=WEBHOOK_ATTEMPTS)
         records = Records(vault, _announcing(queues.events, announcer))
         ledger = StoreLedger(store, clock, records, max_attempts=settings.max_attempts)
@@ -245,6 +250,12 @@ async def open_application(
         stack.push_async_callback(record_given_up(queues, name, ledger))
         users = Users()
         accounts = Accounts(users, Tokens(), Sessions(users), Passwords())
+        grave = dead_letters_of(queues, name)
+        monitor = Monitor(store, queues, router, clock, grave)
+        meter = Meter(store, queues, clock) if consume else None
+        alerts = make_alerts(
+            settings, store, monitor, clock, enlist, subscriptions, announcer, dead_letters_of(queues, name)
+        )
         status = StatusReader(store, queues, clock, _facts(settings, router))
         yield Application(
             settings,
@@ -270,6 +281,9 @@ async def open_application(
             status,
             export_desk,
             archives,
+            monitor,
+            meter,
+            alerts,
             make_scheduler(settings, queues.config, store, clock, registry, producer, ledger, queues[name]),
             name,
         )
@@ -298,13 +312,20 @@ def web_services(app: Application) -> WebServices:
         router=app.router,
         subscriptions=app.subscriptions,
         announcer=app.announcer,
-        metrics=app.telemetry.metrics.page if app.telemetry.metrics is not None else None,
+        metrics=functools.partial(metrics_page, app.telemetry.metrics, app.monitor),
         report=app.telemetry.report,
         webhook_secret=_webhook_secret(app.settings),
         queue=app.queue,
         dead_letter_queue=app.dead_letter_queue,
         status=app.status.read,
         exports=app.exports,
+        watching=Watching(
+            app.monitor.performance,
+            app.monitor.health,
+            app.alerts.incidents,
+            [(rule.name, rule.threshold) for rule in app.alerts.rules],
+            lambda id_: why(app.store, app.queues, app.clock, id_),
+        ),
         schedules=schedule_desk(app.scheduler, app.store, app.clock),
     )
 

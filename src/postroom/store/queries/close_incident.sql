@@ -1,0 +1,1 @@
+UPDATE incidents SET closed_us = :now_us WHERE seq = :seq

@@ -1,0 +1,1 @@
+SELECT * FROM incidents ORDER BY seq DESC LIMIT :limit

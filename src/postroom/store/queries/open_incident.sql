@@ -1,0 +1,1 @@
+INSERT INTO incidents (rule, subject, value, threshold, opened_us) VALUES (:rule, :subject, :value, :threshold, :now_us)

@@ -1,0 +1,1 @@
+SELECT * FROM incidents WHERE closed_us IS NULL ORDER BY seq

@@ -1,0 +1,1 @@
+UPDATE incidents SET calm = :calm, value = :value WHERE seq = :seq
