@@ -11,7 +11,6 @@ from postroom.delivery import (
     ConfigurationError,
     Email,
     Failover,
-    Idempotent,
     LookupFailed,
     Outcome,
     Provider,
@@ -125,14 +124,13 @@ async def test_throttling_waits_for_as_long_as_is_asked(vendor: str) -> None:
 @pytest.mark.parametrize("vendor", VENDORS)
 @pytest.mark.parametrize("status", [500, 503])
 async def test_failure_after_the_request_is_unknown(vendor: str, status: int) -> None:
-    """Unless a key makes it safe to call again."""
+    """Also where a key makes it safe to call the same provider again: another one would send it twice."""
     async with at(vendor) as (double, provider):
         double.script(AcceptAndReply(status, {"message": "anna@example.com"}))
 
         outcome = await provider.send(envelope_for(vendor))
 
-        expected = Verdict.REJECTED_TEMPORARY if isinstance(provider, Idempotent) else Verdict.UNKNOWN
-        assert outcome.verdict is expected
+        assert (outcome.verdict, outcome.failover) == (Verdict.UNKNOWN, Failover.NEVER)
         assert "anna" not in repr(outcome)
 
 
@@ -385,6 +383,8 @@ def test_twilio_s_codes(code: str, verdict: Verdict, failover: Failover) -> None
     ("30005", "undelivered", "bounced", "hard"), ("30003", "undelivered", "bounced", "soft"),
     ("30007", "undelivered", "bounced", "blocked"), (None, "delivered", "delivered", None),
     ("21610", "failed", "rejected", None), (None, "failed", "failed", None), ("39999", "undelivered", "bounced", "soft"),
+    ("30034", "undelivered", "bounced", "blocked"), ("21211", "failed", "rejected", None),
+    ("30410", "undelivered", "deferred", None), ("30640", "failed", "rejected", None),
 ])  # fmt: skip
 def test_twilio_s_callback_codes(code: str | None, status: str, kind: str, bounce: str | None) -> None:
     """An unknown code never suppresses a person."""
@@ -393,6 +393,11 @@ def test_twilio_s_callback_codes(code: str | None, status: str, kind: str, bounc
     assert found is not None
     assert (found.kind, found.bounce) == (kind, bounce)
     assert twilio_codes.callback_class(code, "receiving") is None
+
+
+def test_call_that_is_still_running_is_in_doubt() -> None:
+    """Resend may accept the first one yet."""
+    assert classify(resend_module.ROWS, 409, "concurrent_idempotent_requests").failover is Failover.NEVER
 
 
 @pytest.mark.parametrize("name", ["daily_quota_exceeded", "monthly_quota_exceeded"])

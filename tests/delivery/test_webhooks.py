@@ -148,7 +148,7 @@ async def test_twilio_s_documented_vector() -> None:
 
 @pytest.mark.parametrize(("status", "error", "kind", "bounce"), [
     ("sent", None, "sent", None), ("delivered", None, "delivered", None), ("undelivered", 30005, "bounced", "hard"),
-    ("undelivered", 30003, "bounced", "soft"), ("failed", 21610, "rejected", None), ("queued", None, "queued", None),
+    ("undelivered", 30003, "bounced", "soft"), ("failed", 30002, "bounced", "blocked"), ("queued", None, "queued", None),
 ])  # fmt: skip
 async def test_twilio_s_callbacks(status: str, error: int | None, kind: str, bounce: str | None) -> None:
     """With the token that we put into their URL."""
@@ -307,7 +307,7 @@ async def test_mailgun_s_events(data: dict[str, Any], kind: str) -> None:
 
 @pytest.mark.parametrize(("status", "code", "kind", "bounce"), [
     ("delivered", "0", "delivered", None), ("failed", "3", "bounced", "hard"), ("expired", "2", "bounced", "soft"),
-    ("rejected", "9", "unsubscribed", None), ("buffered", "0", "deferred", None), ("failed", "6", "bounced", "blocked"),
+    ("buffered", "0", "deferred", None), ("failed", "6", "bounced", "blocked"),
 ])  # fmt: skip
 async def test_vonage_s_receipts(status: str, code: str, kind: str, bounce: str | None) -> None:
     """A JWT that holds the body's digest; an unsigned one is refused."""
@@ -323,6 +323,86 @@ async def test_vonage_s_receipts(status: str, code: str, kind: str, bounce: str 
     assert await refused(receiver("vonage", "x" * 32), received(body, headers))
     assert await refused(receiver("vonage", "s" * 32), received(body + b" ", headers))
     assert await refused(receiver("vonage", "s" * 32), received(body))
+
+
+@pytest.mark.parametrize("digest", ["md5", "sha1", "sha256", "sha512"])
+@pytest.mark.parametrize("form", ["json", "form", "get"])
+async def test_vonage_s_sms_signature(form: str, digest: Any) -> None:
+    """The SMS API signs its parameters, as its own library does, in each of the ways that it may be called back."""
+    from vonage_http_client.auth import Auth
+
+    entry = {
+        "messageId": "v1", "msisdn": "14155552671", "status": "delivered", "err-code": "0", "client-ref": "t",
+        "nonce": "a&b=c", "timestamp": str(int(time.time())),
+    }  # fmt: skip
+    entry["sig"] = Auth(api_key="k", signature_secret="secret", signature_method=digest).sign_params(
+        {**entry}
+    )
+    kinds = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
+    body = {"json": json.dumps(entry).encode(), "form": urlencode(entry).encode(), "get": b""}[form]
+    url = f"{URL}?{urlencode(entry)}" if form == "get" else URL
+    request = received(
+        body, {"content-type": kinds[form]} if body else {}, url, "GET" if form == "get" else "POST"
+    )
+
+    (event,) = await accepted(receiver("vonage", "other", "secret"), request)
+
+    assert (event.kind, event.attempt_id) == ("delivered", "t")
+    assert await refused(receiver("vonage", "other"), request)
+    changed = request.body.replace(b"v1", b"v2"), request.url.replace("v1", "v2")
+    assert await refused(
+        receiver("vonage", "secret"), received(changed[0], dict(request.headers), changed[1], request.method)
+    )
+
+
+async def opted_out(one: Receiver, request: Received) -> None:
+    """The message was refused, and the person wants no more."""
+    refusal, wish = await accepted(one, request)
+
+    assert (refusal.kind, wish.kind) == ("rejected", "unsubscribed")
+    assert refusal.event_id != wish.event_id
+    assert refusal.recipient == wish.recipient is not None
+
+
+async def test_opt_out_that_is_told_late_is_learned() -> None:
+    """Every provider has a list of its own, and says so in its way."""
+    twilio, sendgrid, resend = TwilioDouble(), SendGridDouble(), ResendDouble()
+    text = {"sid": "SM1", "from": "+15005550006", "to": "+14155552671", "status_callback": URL}
+    url, headers, body = twilio.callback(text, "failed", 21610)
+    await opted_out(receiver("twilio", twilio.token), received(body, headers, url))
+
+    mail = {"id": "x1", "personalizations": [{"to": [{"email": "a@example.com"}]}], "custom_args": {}}
+    headers, body = sendgrid.signed([sendgrid.event(mail, "dropped", reason="Unsubscribed Address")])
+    await opted_out(receiver("sendgrid", sendgrid.public_key), received(body, headers))
+
+    suppressed = {"suppressed": {"reason": "previous_complaint"}}
+    headers, body = resend.signed(
+        resend.event({"id": "e1", "to": ["a@example.com"]}, "suppressed", **suppressed)
+    )
+    await opted_out(receiver("resend", resend.webhook_secret), received(body, headers))
+
+    stamp = str(int(time.time()))
+    signature = {
+        "timestamp": stamp,
+        "token": "t",
+        "signature": hmac.digest(b"k", f"{stamp}t".encode(), "sha256").hex(),
+    }
+    data = {
+        "event": "failed",
+        "severity": "permanent",
+        "reason": "suppress-unsubscribe",
+        "recipient": "a@example.com",
+    }
+    await opted_out(
+        receiver("mailgun", "k"), received(json.dumps({"signature": signature, "event-data": data}).encode())
+    )
+
+    body = json.dumps(
+        {"messageId": "v", "msisdn": "14155552671", "status": "rejected", "err-code": "9"}
+    ).encode()
+    claims = {"iat": int(stamp), "payload_hash": hashlib.sha256(body).hexdigest()}
+    bearer = {"authorization": "Bearer " + jwt.encode(claims, "s" * 32, "HS256")}
+    await opted_out(receiver("vonage", "s" * 32), received(body, bearer))
 
 
 # SES by SNS.
@@ -366,7 +446,9 @@ def sns() -> Sns:
 
 
 SES_BOUNCE = {
-    "eventType": "Bounce", "bounce": {"bounceType": "Permanent"},
+    "eventType": "Bounce",
+    "bounce": {"bounceType": "Permanent", "timestamp": "2026-11-23T12:00:00.000Z",
+               "bouncedRecipients": [{"emailAddress": "a@example.com", "status": "5.1.1", "diagnosticCode": "smtp; x"}]},
     "mail": {"messageId": "s1", "destination": ["a@example.com"], "tags": {"pr_attempt": ["t"]}},
 }  # fmt: skip
 
@@ -380,6 +462,7 @@ async def test_ses_event_by_sns(sns: Sns, version: str) -> None:
     await accepted(one, received(sns.post(SES_BOUNCE, version=version)))
 
     assert (event.kind, event.bounce, event.attempt_id, event.event_id) == ("bounced", "hard", "t", "sns-1")
+    assert (event.code, event.at_us) == ("5.1.1", 1_795_435_200_000_000)
 
 
 @pytest.mark.parametrize("changes", [

@@ -237,6 +237,52 @@ async def test_throttled_provider_gets_the_pause_it_asks_for(open_app: Open, clo
         assert len(one.taken) == 2
 
 
+async def test_being_too_fast_costs_no_attempt(open_app: Open, clock: VirtualClock) -> None:
+    """However often a provider says so: the message waits longer each time, and is not given up."""
+    slow = Outcome(Verdict.THROTTLED, "429", "too fast")
+    one = Scripted(*[slow] * 8)
+
+    found = await sent_with(open_app, clock, Route(one, True), advance=2 * 3600)
+
+    assert (found["status"], len(one.calls)) == ("sent", 9)
+
+
+async def test_throttled_for_too_long_goes_elsewhere(open_app: Open, clock: VirtualClock) -> None:
+    """After two short pauses, or at once when the pause is a long one."""
+    slow = Outcome(Verdict.THROTTLED, "429", "too fast", retry_after_seconds=3600)
+    one, two = Scripted(*[slow] * 9, name="one"), Scripted(name="two")
+    async with open_app([Route(one, True), Route(two, True)]) as app, app.queues.running():
+        await approved(app, "m-1")
+        await approved(app, "m-2")
+        await clock.advance(5)
+
+        assert [await status_of(app, id_) for id_ in ("m-1", "m-2")] == ["sent", "sent"]
+        assert (len(one.calls) <= 2, len(two.taken)) == (True, 2)
+
+
+async def test_long_pause_is_waited_for_when_nobody_else_is_left(open_app: Open, clock: VirtualClock) -> None:
+    """The only provider asks for an hour: the message is planned for then."""
+    one = Scripted(Outcome(Verdict.THROTTLED, "429", "too fast", retry_after_seconds=3600))
+    async with open_app([Route(one, True)]) as app, app.queues.running():
+        await approved(app)
+        await clock.advance(1800)
+        assert (await status_of(app), len(one.calls)) == ("scheduled", 1)
+
+        await clock.advance(1900)
+
+        assert await status_of(app) == "sent"
+
+
+async def test_doubt_does_not_end_as_a_failure(open_app: Open, clock: VirtualClock) -> None:
+    """The attempts are over and a call may have been accepted: a person decides, and nobody else gets it."""
+    one, two = Keyed(*[UNKNOWN] * 9, name="one"), Scripted(name="two")
+
+    found = await sent_with(open_app, clock, Route(one, True), Route(two, True), advance=3600)
+
+    assert (found["status"], two.calls) == ("uncertain", [])
+    assert len({call.idempotency_key for call in one.calls}) == 1
+
+
 async def test_circuit_opens_and_closes_again(open_app: Open, clock: VirtualClock) -> None:
     """After failures in a row nobody calls it, until one trial succeeds."""
     one, two = Scripted(*[DOWN] * 5, name="one"), Scripted(name="two")
@@ -329,3 +375,20 @@ async def test_timeline_tells_every_call(open_app: Open, clock: VirtualClock) ->
     assert calls == [
         ("claimed", "one", None), ("concluded", "one", "421"), ("claimed", "two", None), ("concluded", "two", "250"),
     ]  # fmt: skip
+
+
+async def test_long_text_of_which_a_part_is_missing_was_not_delivered(
+    open_app: Open, clock: VirtualClock
+) -> None:
+    """Parts are reported one by one, in any order: a part that came back is not undone by another that arrived."""
+    for number, kinds in enumerate((("delivered", "bounced"), ("bounced", "delivered"))):
+        async with open_app([Route(Scripted(), True)]) as app, app.queues.running():
+            await approved(app, f"m-{number}")
+            await clock.advance(5)
+            (delivery,) = await deliveries_of(app, f"m-{number}")
+
+            for part, kind in enumerate(kinds):
+                bounce = "soft" if kind == "bounced" else None
+                await report(app, an_event(kind, delivery, provider_message_id=f"part-{part}", bounce=bounce))
+
+            assert await status_of(app, f"m-{number}") == "bounced"

@@ -188,6 +188,15 @@ async def test_third_soft_bounce_suppresses(mind: Mind) -> None:
     assert await mind.sources() == ["soft_bounces"]
 
 
+@pytest.mark.parametrize(("code", "sources"), [("30003", []), ("30008", []), ("30004", ["soft_bounces"])])
+async def test_telephone_that_is_off_suppresses_nobody(mind: Mind, code: str, sources: list[str]) -> None:
+    """Of a carrier's soft codes only "blocked" is about the person, when it repeats."""
+    for event_id in ("1", "2", "3", "4"):
+        await mind.learn_event(NUMBER, "bounced", bounce="soft", code=code, event_id=event_id)
+
+    assert await mind.sources() == sources
+
+
 async def test_person_who_comes_back_at_the_provider_is_let_in(mind: Mind) -> None:
     """By SMS for everything."""
     await mind.learn_event("12125551234", "unsubscribed")

@@ -7,6 +7,8 @@ its lookup; what follows for a message is decided elsewhere. After anymail's nor
 from enum import StrEnum
 from typing import ClassVar, Literal, TypeAlias
 
+import msgspec
+
 from postroom.kit.redact import Discreet
 
 
@@ -73,3 +75,15 @@ class DeliveryEvent(Discreet, frozen=True, kw_only=True):
     """Whom it is about."""
     text: str | None = None
     """The words of an inbound message."""
+
+
+def with_opt_out(event: DeliveryEvent) -> list[DeliveryEvent]:
+    """The event, and a second one: what was refused was refused because the person has opted out."""
+    wish = msgspec.structs.replace(
+        event,
+        kind=EventKind.UNSUBSCRIBED,
+        event_id=f"{event.event_id}:opted-out",
+        bounce=None,
+        suppress=False,
+    )
+    return [event, wish]

@@ -9,10 +9,18 @@ by us unless the policy says so, and then it is marked.
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from postroom.delivery import Envelope, Failover, Idempotent, Outcome, Searchable, Verdict
-from postroom.delivery.routing import Chosen, CircuitMoved, Later, Nobody, Route, Router
+from postroom.delivery.routing import (
+    WAIT_SECONDS_MAX,
+    Chosen,
+    CircuitMoved,
+    Later,
+    Nobody,
+    Route,
+    Router,
+)
 from postroom.jobs.outcome import Done, Failed, JobContext, RetryAfter, Uncertain
 from postroom.jobs.outcome import Outcome as JobOutcome
 from postroom.kit.actor import WORKER
@@ -29,6 +37,11 @@ from postroom.store import StoreTransaction
 DIED: Final = "the worker died in its middle"
 TRIES_MAX: Final = 2
 """Temporary failures of a message at one provider after which another one is tried."""
+THROTTLES_MAX: Final = 20
+"""Times that a message waits because its providers were too busy, before that counts as a failed attempt."""
+THROTTLE_SECONDS: Final = 5.0
+"""The first such wait where the provider names none; it doubles each time, up to the longest."""
+THROTTLE_SECONDS_MAX: Final = 900.0
 NAP_SECONDS_MAX: Final = 5.0
 """A wait for a provider's budget up to this is slept; a longer one goes back to the queue."""
 
@@ -172,7 +185,33 @@ class Claims:
         self._wishes.learn(transaction, record, outcome, claimed.delivery_id, now_us)
         if outcome.failover is Failover.NOW:
             return Concluded(None, moved)
+        if outcome.verdict is Verdict.THROTTLED:
+            waiting = self._throttled(transaction, record, outcome, now_us)
+            if waiting is not None:
+                return Concluded(None if waiting == "elsewhere" else waiting, moved)
         return Concluded(self._job_outcome(transaction, record, route, outcome), moved)
+
+    def _throttled(
+        self, transaction: StoreTransaction, record: MessageRecord, outcome: Outcome, now_us: int
+    ) -> JobOutcome | Literal["elsewhere"] | None:
+        """Being too fast is no failed attempt: wait as long as the provider asks, else longer each time.
+
+        `elsewhere` when it asks for more than a preference is worth; None when the message has waited so often that
+        somebody should see it fail.
+        """
+        calls = transaction.all(
+            "deliveries_of_generation", message_id=record.id, generation=record.generation
+        )
+        times = sum(call["verdict"] == Verdict.THROTTLED for call in calls)
+        if times >= THROTTLES_MAX:
+            return None
+        asked = outcome.retry_after_seconds or 0.0
+        if asked > WAIT_SECONDS_MAX:
+            return "elsewhere"
+        seconds = max(asked, min(THROTTLE_SECONDS * 2 ** (times - 1), THROTTLE_SECONDS_MAX))
+        until_us = now_us + round(seconds * MICROSECOND)
+        reason = outcome.detail or "the provider is busy"
+        return self._defer(transaction, record, now_us, until_us, reason).outcome
 
     def forget(self, transaction: StoreTransaction, delivery_id: str, now_us: int) -> None:
         """Its provider says that it never got the call: it is certainly unsent."""
@@ -283,6 +322,9 @@ class Claims:
             if isinstance(choice, Nobody) and not often <= failed:
                 # The others have had their chance too, so those that were busy get another one.
                 choice = self._choose(transaction, record, failed, now_us)
+            if isinstance(choice, Nobody) and (busy := _throttled_now(calls, context)):
+                # Nobody else is left, so the pause is waited for.
+                choice = self._choose(transaction, record, failed - busy, now_us)
             key, duplicate = f"pr-{record.id}-{record.generation}", doubt is not None
         match choice:
             case Chosen(route):
@@ -340,7 +382,9 @@ class Claims:
             case Verdict.REJECTED_PERMANENT | Verdict.OPTED_OUT:
                 return Failed(reason, code, route.name)
             case Verdict.UNKNOWN:
-                wait = self._wait_seconds(transaction, record, route)
+                # Where a key makes the same call safe there is nothing to wait for.
+                keyed = isinstance(route.provider, Idempotent)
+                wait = 0.0 if keyed else self._wait_seconds(transaction, record, route)
                 if not wait and (record.policy or self._policy) == AT_MOST_ONCE and not _can_tell(route):
                     return Uncertain(
                         f"{reason}; unknown whether it left, held for a person", code, route.name
@@ -378,6 +422,16 @@ def _tried(calls: Sequence[Mapping[str, Any]], context: JobContext) -> tuple[set
         if call["job_id"] == context.job_id and call["job_attempt"] == context.attempt:
             now.add(call["provider"])
     return now, {name for name, count in failures.items() if count >= TRIES_MAX}
+
+
+def _throttled_now(calls: Sequence[Mapping[str, Any]], context: JobContext) -> set[str]:
+    """Providers that asked for a pause in this attempt."""
+    return {
+        call["provider"]
+        for call in calls
+        if (call["job_id"], call["job_attempt"]) == (context.job_id, context.attempt)
+        and call["verdict"] == Verdict.THROTTLED
+    }
 
 
 def _unapproved(record: MessageRecord, now_us: int) -> str | None:

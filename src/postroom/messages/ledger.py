@@ -262,7 +262,8 @@ class StoreLedger:
                 state = JobState.RETRY_SCHEDULED
                 next_us = now_us + round(decision.delay_seconds * MICROSECOND)
             case DeadLetter():
-                state = JobState.UNCERTAIN if isinstance(outcome, Uncertain) else JobState.FAILED
+                doubt = isinstance(outcome, Uncertain) or self._in_doubt(transaction, context.job_id, job)
+                state = JobState.UNCERTAIN if doubt else JobState.FAILED
                 reason = decision.reason
             case _:
                 assert_never(decision)
@@ -282,6 +283,12 @@ class StoreLedger:
             object_id=context.job_id, details={"type": context.type, "attempt": number, "code": code},
         )
         # fmt: on
+
+    def _in_doubt(self, transaction: StoreTransaction, job_id: str, job: Job) -> bool:
+        """Whether a call of the job may have been accepted: then its message is not failed, but uncertain."""
+        if not isinstance(job, SENDING):
+            return False
+        return transaction.one("open_delivery_of_job", job_id=job_id) is not None
 
     def _follow(
         self,

@@ -32,6 +32,10 @@ _POLICY: Final = re.compile(r"\b5\.7\.(?!1[378]\b)\d{1,3}|\b30007\b")
 """Refused by a policy or a carrier's filter, which says nothing about the person. 5.7.13, 17 and 18 are about the
 mailbox: disabled, or somebody else's now."""
 
+_NOT_COUNTED: Final = re.compile(r"3(?!0004$)\d{4}")
+"""Twilio's codes of carriers. Of the soft ones only 30004 (blocked), when it repeats, is about the person; the others are
+a telephone that is off, a carrier in trouble, or a sender of ours."""
+
 REFUSALS: Final[Mapping[Source, str]] = {
     Source.HARD_BOUNCE: "the address is known to be bad",
     Source.SOFT_BOUNCES: "messages to the address came back too often",
@@ -155,7 +159,7 @@ class Preferences:
         evidence = _evidence(event)
         if event.suppress or event.bounce == "hard":
             self._suppress(transaction, recipient, None, Source.HARD_BOUNCE, WEBHOOK, evidence, now_us)
-        elif event.bounce == "soft":
+        elif event.bounce == "soft" and not _NOT_COUNTED.fullmatch(event.code or ""):
             address = _international(recipient)
             try:
                 self._suppressions.note_soft_bounce(

@@ -122,7 +122,7 @@ class Tracking:
         rose = effect.state is not None and transaction.run(
             "raise_delivery", id=delivery["id"], state=effect.state, rank=RANKS[effect.state], code=event.code,
             provider_id=event.provider_message_id, corrects=effect.corrects, now_us=now_us,
-            undone=effect.corrects == "bounced" and not self._for_good(transaction, delivery["id"]),
+            undone=effect.corrects == "bounced" and not self._for_good(transaction, delivery["id"], event),
         )  # fmt: skip
         if rose and effect.move is not None and self._speaks(transaction, delivery, event):
             self._move(transaction, delivery, effect.move, event, now_us, actor)
@@ -152,9 +152,12 @@ class Tracking:
             delivered_us=event.at_us or now_us if delivered else None,
         )  # fmt: skip
 
-    def _for_good(self, transaction: StoreTransaction, delivery_id: str) -> bool:
-        """Whether a hard bounce was reported of the delivery."""
-        return transaction.one("find_hard_bounce", delivery_id=delivery_id) is not None
+    def _for_good(self, transaction: StoreTransaction, delivery_id: str, event: DeliveryEvent) -> bool:
+        """Whether what came back is not undone by the event: a hard bounce, or another part of a long text message."""
+        found = transaction.one(
+            "find_hard_bounce", delivery_id=delivery_id, provider_id=event.provider_message_id
+        )
+        return found is not None
 
     def _speaks(
         self, transaction: StoreTransaction, delivery: Mapping[str, Any], event: DeliveryEvent

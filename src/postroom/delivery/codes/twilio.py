@@ -69,6 +69,8 @@ class CallbackClass(NamedTuple):
     kind: EventKind
     bounce: Bounce | None = None
     suppress: bool = False
+    opted_out: bool = False
+    """The person wants no text messages at all."""
 
 
 STATUSES: Final = {
@@ -80,8 +82,17 @@ STATUSES: Final = {
 """Twilio's statuses of outbound messages."""
 HARD: Final = frozenset({"30005", "30006"})
 """Unknown or landline: the number is bad."""
-SOFT: Final = frozenset({"30003", "30008", "30017", "30001", "30500"})
-BLOCKED: Final = frozenset({"30004", "30007", "30610"})
+INVALID: Final = frozenset({"21211", "21217", "21401", "21614", "21635"})
+"""No number, or one that gets no text messages; told late, after the call."""
+OPTED_OUT: Final = frozenset({"21610", "30640"})
+"""The person has opted out, or sues senders."""
+SOFT: Final = frozenset(
+    {"30001", "30003", "30004", "30008", "30017", "30022", "30023", "30027", "30450", "30500"}
+)
+BLOCKED: Final = frozenset({"30002", "30007", "30018", "30024", "30032", "30033", "30034", "30035", "30610"})
+"""Filtered, at a quiet hour, or a sender that is not in order: nothing that the number is to blame for."""
+UNKNOWN: Final = "30410"
+"""The carrier did not answer in time, and Twilio did not try again so as not to send it twice."""
 
 
 def callback_class(code: str | None, status: str) -> CallbackClass | None:
@@ -89,8 +100,14 @@ def callback_class(code: str | None, status: str) -> CallbackClass | None:
     kind = STATUSES.get(status)
     if kind not in (EventKind.BOUNCED, EventKind.FAILED):
         return None if kind is None else CallbackClass(kind)
+    if code == UNKNOWN:
+        return CallbackClass(EventKind.DEFERRED)
     if code in HARD:
         return CallbackClass(EventKind.BOUNCED, "hard", True)
+    if code in OPTED_OUT:
+        return CallbackClass(EventKind.REJECTED, opted_out=True)
+    if code in INVALID:
+        return CallbackClass(EventKind.REJECTED, suppress=True)
     if code in SOFT:
         return CallbackClass(EventKind.BOUNCED, "soft")
     if code in BLOCKED:

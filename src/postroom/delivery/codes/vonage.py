@@ -47,7 +47,7 @@ def callback_class(code: str | None, status: str) -> CallbackClass | None:
     if code in HARD:
         return CallbackClass(kind, "hard", True)
     if code == OPTED_OUT:
-        return CallbackClass(EventKind.UNSUBSCRIBED)
+        return CallbackClass(EventKind.REJECTED, opted_out=True)
     if code in BLOCKED:
         return CallbackClass(kind, "blocked")
     return CallbackClass(kind, "soft")

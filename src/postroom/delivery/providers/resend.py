@@ -32,7 +32,8 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("404", ANY, _CONFIG, "there is no such service at that address"),
     Row("405", ANY, _CONFIG, "there is no such service at that address"),
     Row("409", "invalid_idempotent_request", _PERMANENT, "the same key was used with another content"),
-    Row("409", "concurrent_idempotent_requests", _TEMPORARY, "the first call is still running"),
+    # Not "certainly unsent": the first call may be accepted yet, so nobody else may have the message.
+    Row("409", "concurrent_idempotent_requests", Verdict.UNKNOWN, "the first call is still running"),
     Row("429", "daily_quota_exceeded", _TEMPORARY, "the day's quota is used up", False, Failover.NOW),
     Row("429", "monthly_quota_exceeded", _TEMPORARY, "the month's quota is used up", False, Failover.NOW),
     Row("429", ANY, Verdict.THROTTLED, "too many calls at once"),
@@ -90,7 +91,7 @@ class ResendProvider(Vendor):
         if key:
             headers["idempotency-key"] = key
         reply = await self._client.call("POST", self._url, headers=headers, content=body)
-        return replace(self._outcome(reply, keyed=bool(key)), provider=self.name)
+        return replace(self._outcome(reply), provider=self.name)
 
     async def find(self, sought: Sought) -> DeliveryEvent | None:
         """By the provider's id; where that was never told, the key is the way to be sure."""
@@ -128,7 +129,7 @@ class ResendProvider(Vendor):
             body["html"] = email.html
         return body
 
-    def _outcome(self, reply: Reply | Loss, *, keyed: bool) -> Outcome:
+    def _outcome(self, reply: Reply | Loss) -> Outcome:
         if isinstance(reply, Loss):
             return reply.outcome()
         answer = reply.json()
@@ -143,11 +144,6 @@ class ResendProvider(Vendor):
         now_us = self._clock.now_us()
         reset = reply.headers.get("ratelimit-reset", "")
         wait = retry_after_seconds(reply.headers, now_us) or (float(reset) if reset.isdigit() else None)
-        if reply.status >= 500 and keyed:
-            # The same key makes it safe to call again.
-            return Outcome(
-                Verdict.REJECTED_TEMPORARY, str(reply.status), "the provider failed for the moment"
-            )
         return classify(self._rows, reply.status, name if name in NAMES else "", retry_after_seconds=wait)
 
 

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from postroom.delivery.errors import SignatureInvalid
-from postroom.delivery.events import Bounce, DeliveryEvent, EventKind
+from postroom.delivery.events import Bounce, DeliveryEvent, EventKind, with_opt_out
 from postroom.delivery.webhooks.received import Received
 from postroom.delivery.webhooks.receiver import (
     ReceiverOptions,
     check_time,
+    enhanced_in,
     need_secrets,
     need_text,
     object_in,
@@ -29,6 +30,9 @@ KINDS: Final = {
     "complained": EventKind.COMPLAINED, "unsubscribed": EventKind.UNSUBSCRIBED, "opened": EventKind.OPENED,
     "clicked": EventKind.CLICKED,
 }  # fmt: skip
+
+OPTED_OUT: Final = frozenset({"suppress-unsubscribe", "suppress-complaint"})
+"""Reasons why Mailgun sent nothing: its own lists know that the person wants no more."""
 
 
 class MailgunReceiver:
@@ -57,10 +61,10 @@ class MailgunReceiver:
         data = object_in(object_in(read_json(received.body)).get("event-data"), "event-data")
         event = need_text(data, "event")
         bounce: Bounce | None = None
-        kind = KINDS.get(event)
+        kind, why = KINDS.get(event), str(data.get("reason", ""))
         if event == "failed":
             permanent = data.get("severity") == "permanent"
-            suppressed = str(data.get("reason", "")).startswith("suppress-")
+            suppressed = why.startswith("suppress-")
             kind = (
                 EventKind.REJECTED if suppressed else EventKind.BOUNCED if permanent else EventKind.DEFERRED
             )
@@ -71,15 +75,21 @@ class MailgunReceiver:
         headers = message.get("headers") if isinstance(message, dict) else None
         sent = text_in(headers, "message-id") if isinstance(headers, dict) else None
         status = data.get("delivery-status")
-        return [
-            DeliveryEvent(
-                kind=kind, provider=self.name, event_id=str(_signature(received).get("token", "")),
-                attempt_id=text_in(variables, "pr_attempt") if isinstance(variables, dict) else None,
-                provider_message_id=sent, rfc_message_id=sent, at_us=seconds_in(data, "timestamp"), bounce=bounce,
-                code=text_in(status, "code") if isinstance(status, dict) else None, suppress=bounce == "hard",
-                recipient=text_in(data, "recipient"),
-            )
-        ]  # fmt: skip
+        found = DeliveryEvent(
+            kind=kind, provider=self.name, event_id=str(_signature(received).get("token", "")),
+            attempt_id=text_in(variables, "pr_attempt") if isinstance(variables, dict) else None,
+            provider_message_id=sent, rfc_message_id=sent, at_us=seconds_in(data, "timestamp"), bounce=bounce,
+            code=_code(status), suppress=bounce == "hard" or why == "suppress-bounce",
+            recipient=text_in(data, "recipient"),
+        )  # fmt: skip
+        return with_opt_out(found) if why in OPTED_OUT else [found]
+
+
+def _code(status: Any) -> str | None:
+    """The far server's code; the enhanced one says more, where there is one."""
+    if not isinstance(status, dict):
+        return None
+    return enhanced_in(status, "enhanced-code") or text_in(status, "code")
 
 
 def _signature(received: Received) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from postroom.delivery.events import Bounce, DeliveryEvent, EventKind
 from postroom.delivery.webhooks.received import Received
 from postroom.delivery.webhooks.receiver import (
     ReceiverOptions,
+    moment_in,
     need_secrets,
     need_text,
     object_in,
@@ -66,7 +67,7 @@ class PostmarkReceiver:
             DeliveryEvent(
                 kind=kind, provider=self.name, event_id=f"{entry.get('RecordType')}:{sent}:{entry.get('ID', '')}:{when}",
                 attempt_id=attempt if isinstance(attempt, str) else None, provider_message_id=sent, bounce=bounce,
-                suppress=bounce == "hard", recipient=recipient,
+                at_us=moment_in({"at": when}, "at"), suppress=bounce == "hard", recipient=recipient,
             )
         ]  # fmt: skip
 

@@ -1,7 +1,9 @@
 """The port of receivers, and what most of them share."""
 
 import hmac
+import re
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Protocol
 
 import msgspec
@@ -9,11 +11,12 @@ import msgspec
 from postroom.delivery.errors import ConfigurationError, SignatureInvalid, WebhookMalformed
 from postroom.delivery.events import DeliveryEvent
 from postroom.delivery.webhooks.received import Received
-from postroom.kit.clock import MICROSECOND, Clock
+from postroom.kit.clock import MICROSECOND, Clock, to_us
 from postroom.kit.redact import Discreet
 
 WINDOW_SECONDS: Final = 300
 """How old, or how far ahead, a signed time may be."""
+_ENHANCED: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 
 
 class ReceiverOptions(Discreet, frozen=True, kw_only=True):
@@ -101,3 +104,21 @@ def seconds_in(value: dict[str, Any], name: str) -> int | None:
     if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < 1e11:
         return None
     return round(found * MICROSECOND)
+
+
+def moment_in(value: object, name: str) -> int | None:
+    """A date and time (RFC 3339) of an object as microseconds; None when it is missing or none."""
+    found = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(found, str):
+        return None
+    try:
+        moment = msgspec.convert(found, datetime)
+    except msgspec.ValidationError:
+        return None
+    return to_us(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
+
+
+def enhanced_in(value: object, name: str) -> str | None:
+    """An enhanced status code (RFC 3463), if it is one: such fields may hold a far server's words."""
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, str) and _ENHANCED.fullmatch(found) else None

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from postroom.delivery.events import Bounce, DeliveryEvent, EventKind
+from postroom.delivery.events import Bounce, DeliveryEvent, EventKind, with_opt_out
 from postroom.delivery.webhooks.received import Received
 from postroom.delivery.webhooks.receiver import (
     ReceiverOptions,
+    moment_in,
     need_secrets,
     need_text,
     object_in,
@@ -50,13 +51,14 @@ class ResendReceiver:
             bounce = "hard" if isinstance(detail, dict) and detail.get("type") == "Permanent" else "soft"
         to = data.get("to")
         recipient = to[0] if isinstance(to, list) and to and isinstance(to[0], str) else None
-        return [
-            DeliveryEvent(
-                kind=kind, provider=self.name, event_id=received.headers.get("svix-id", ""),
-                provider_message_id=text_in(data, "email_id"), bounce=bounce, suppress=bounce == "hard",
-                recipient=recipient,
-            )
-        ]  # fmt: skip
+        suppressed = data.get("suppressed")
+        why = suppressed.get("reason") if isinstance(suppressed, dict) else None
+        found = DeliveryEvent(
+            kind=kind, provider=self.name, event_id=received.headers.get("svix-id", ""),
+            provider_message_id=text_in(data, "email_id"), bounce=bounce, at_us=moment_in(event, "created_at"),
+            suppress=bounce == "hard" or why == "previous_bounce", recipient=recipient,
+        )  # fmt: skip
+        return with_opt_out(found) if why == "previous_complaint" else [found]
 
 
 def make(options: ReceiverOptions, clock: Clock) -> ResendReceiver:

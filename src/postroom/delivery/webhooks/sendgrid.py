@@ -14,11 +14,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from postroom.delivery.errors import ConfigurationError, SignatureInvalid, WebhookMalformed
-from postroom.delivery.events import Bounce, DeliveryEvent, EventKind
+from postroom.delivery.events import Bounce, DeliveryEvent, EventKind, with_opt_out
 from postroom.delivery.webhooks.received import Received
 from postroom.delivery.webhooks.receiver import (
     ReceiverOptions,
     check_time,
+    enhanced_in,
     need_secrets,
     need_text,
     object_in,
@@ -35,6 +36,10 @@ KINDS: Final = {
     "group_unsubscribe": EventKind.UNSUBSCRIBED, "group_resubscribe": EventKind.RESUBSCRIBED,
     "open": EventKind.OPENED, "click": EventKind.CLICKED,
 }  # fmt: skip
+
+BAD_ADDRESS: Final = frozenset({"Bounced Address", "Invalid"})
+OPTED_OUT: Final = frozenset({"Unsubscribed Address", "Spam Reporting Address"})
+"""Reasons of `dropped`: what SendGrid's own lists know of the address."""
 
 
 class SendGridReceiver:
@@ -68,8 +73,15 @@ class SendGridReceiver:
         entries = read_json(received.body)
         if not isinstance(entries, list):
             raise WebhookMalformed("the body must be a list of events")
-        found = (self._event(object_in(entry, "an event")) for entry in entries)
-        return [event for event in found if event is not None]
+        found = (self._events(object_in(entry, "an event")) for entry in entries)
+        return [event for events in found for event in events]
+
+    def _events(self, entry: dict[str, Any]) -> list[DeliveryEvent]:
+        event = self._event(entry)
+        if event is None:
+            return []
+        dropped = event.kind is EventKind.REJECTED
+        return with_opt_out(event) if dropped and entry.get("reason") in OPTED_OUT else [event]
 
     def _event(self, entry: dict[str, Any]) -> DeliveryEvent | None:
         kind = KINDS.get(need_text(entry, "event"))
@@ -79,20 +91,16 @@ class SendGridReceiver:
         if kind is EventKind.BOUNCED:
             blocked = "blocked" in (entry.get("type"), entry.get("event"))
             bounce = "blocked" if blocked else "hard"
+        bad = kind is EventKind.REJECTED and entry.get("reason") in BAD_ADDRESS
         sent = text_in(entry, "sg_message_id")
         return DeliveryEvent(
             kind=kind, provider=self.name, event_id=need_text(entry, "sg_event_id"),
             attempt_id=text_in(entry, "pr_attempt"), at_us=seconds_in(entry, "timestamp"),
             provider_message_id=sent.partition(".")[0] if sent is not None else None,
-            code=_status(entry), bounce=bounce, suppress=bounce == "hard", recipient=text_in(entry, "email"),
+            code=enhanced_in(entry, "status"), bounce=bounce, suppress=bad or bounce == "hard",
+            recipient=text_in(entry, "email"),
             rfc_message_id=(text_in(entry, "smtp-id") or "").strip("<>") or None,
         )  # fmt: skip
-
-
-def _status(entry: dict[str, Any]) -> str | None:
-    """An enhanced status code, if it looks like one: the field holds a far server's words."""
-    found = text_in(entry, "status")
-    return found if found is not None and len(found) <= 9 and found.replace(".", "").isdigit() else None
 
 
 def _key(text: str) -> EllipticCurvePublicKey:

@@ -21,7 +21,15 @@ from cryptography.x509 import load_pem_x509_certificate
 from postroom.delivery.errors import ConfigurationError, SignatureInvalid, WebhookMalformed
 from postroom.delivery.events import Bounce, DeliveryEvent, EventKind
 from postroom.delivery.webhooks.received import Received
-from postroom.delivery.webhooks.receiver import ReceiverOptions, check_time, object_in, read_json, text_in
+from postroom.delivery.webhooks.receiver import (
+    ReceiverOptions,
+    check_time,
+    enhanced_in,
+    moment_in,
+    object_in,
+    read_json,
+    text_in,
+)
 from postroom.kit.clock import Clock
 
 HOST: Final = re.compile(r"sns\.[a-zA-Z0-9-]{3,}\.amazonaws\.com(\.cn)?")
@@ -52,6 +60,11 @@ KINDS: Final = {
     "RenderingFailure": EventKind.FAILED, "Complaint": EventKind.COMPLAINED, "Subscription": EventKind.UNSUBSCRIBED,
     "Open": EventKind.OPENED, "Click": EventKind.CLICKED,
 }  # fmt: skip
+DETAILS: Final = {
+    "Send": "send", "Delivery": "delivery", "DeliveryDelay": "deliveryDelay", "Bounce": "bounce",
+    "Complaint": "complaint", "Open": "open", "Click": "click",
+}  # fmt: skip
+"""The part of an event that tells more, by its type."""
 DAYS_MAX: Final = 4
 """SNS goes on trying for longer than five minutes, so the window is wide; duplicates are known by MessageId."""
 
@@ -93,7 +106,8 @@ class SesReceiver:
         if envelope.get("Type") != "Notification":
             return ()
         event = object_in(read_json(str(envelope.get("Message", "")).encode()), "Message")
-        kind = KINDS.get(str(event.get("eventType") or event.get("notificationType")))
+        type_ = str(event.get("eventType") or event.get("notificationType"))
+        kind, detail = KINDS.get(type_), event.get(DETAILS.get(type_, ""))
         mail = event.get("mail")
         if kind is None or not isinstance(mail, dict):
             return ()
@@ -105,6 +119,7 @@ class SesReceiver:
                 kind=kind, provider=self.name, event_id=str(envelope.get("MessageId")),
                 attempt_id=str(attempt[0]) if isinstance(attempt, list) and attempt else None,
                 provider_message_id=text_in(mail, "messageId"), bounce=bounce, suppress=bounce == "hard",
+                code=_code(detail), at_us=moment_in(detail, "timestamp") or moment_in(mail, "timestamp"),
                 recipient=to[0] if isinstance(to, list) and to and isinstance(to[0], str) else None,
             )
         ]  # fmt: skip
@@ -149,6 +164,14 @@ def _bounce(event: dict[str, Any]) -> Bounce:
     detail = event.get("bounce")
     permanent = isinstance(detail, dict) and detail.get("bounceType") == "Permanent"
     return "hard" if permanent else "soft"
+
+
+def _code(detail: Any) -> str | None:
+    """The far server's status, of a bounce or a delay."""
+    if not isinstance(detail, dict):
+        return None
+    told = detail.get("bouncedRecipients") or detail.get("delayedRecipients")
+    return enhanced_in(told[0], "status") if isinstance(told, list) and told else None
 
 
 def _amazons(url: str) -> bool:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from postroom.delivery.codes.twilio import callback_class
 from postroom.delivery.errors import SignatureInvalid, WebhookMalformed
-from postroom.delivery.events import DeliveryEvent, EventKind
+from postroom.delivery.events import DeliveryEvent, EventKind, with_opt_out
 from postroom.delivery.webhooks.received import Received
 from postroom.delivery.webhooks.receiver import ReceiverOptions, need_secrets, same
 from postroom.kit.clock import Clock
@@ -69,13 +69,12 @@ class TwilioReceiver:
         meaning = callback_class(code, status)
         if meaning is None:
             raise WebhookMalformed("MessageStatus is not a known one")
-        return [
-            DeliveryEvent(
-                kind=meaning.kind, provider=self.name, event_id=f"{sid}:{status}",
-                attempt_id=received.query.get("pr") or None, provider_message_id=sid, code=code,
-                bounce=meaning.bounce, suppress=meaning.suppress, recipient=form.get("To"),
-            )
-        ]  # fmt: skip
+        event = DeliveryEvent(
+            kind=meaning.kind, provider=self.name, event_id=f"{sid}:{status}",
+            attempt_id=received.query.get("pr") or None, provider_message_id=sid, code=code,
+            bounce=meaning.bounce, suppress=meaning.suppress, recipient=form.get("To"),
+        )  # fmt: skip
+        return with_opt_out(event) if meaning.opted_out else [event]
 
 
 def _form(received: Received) -> list[tuple[str, str]]:

@@ -1,18 +1,22 @@
-"""Vonage's delivery receipts and message statuses, as signed webhooks: a JWT whose claims hold the body's digest.
+"""Vonage's delivery receipts, message statuses and inbound messages, signed in either of its ways.
 
-https://developer.vonage.com/en/getting-started/concepts/webhooks#decoding-signed-webhooks
+The Messages API signs with a JWT whose claims hold the body's digest
+(https://developer.vonage.com/en/getting-started/concepts/webhooks#decoding-signed-webhooks). The SMS API, where
+signatures are on, adds `timestamp` and `sig`: an HMAC over `&name=value` of all parameters by name
+(https://developer.vonage.com/en/getting-started/concepts/signing-messages). What is not signed is refused.
 """
 
 import hashlib
+import hmac
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import jwt
 
 from postroom.delivery.codes.vonage import callback_class
 from postroom.delivery.errors import SignatureInvalid, WebhookMalformed
-from postroom.delivery.events import DeliveryEvent, EventKind
+from postroom.delivery.events import DeliveryEvent, EventKind, with_opt_out
 from postroom.delivery.webhooks.received import Received
 from postroom.delivery.webhooks.receiver import (
     ReceiverOptions,
@@ -24,6 +28,9 @@ from postroom.delivery.webhooks.receiver import (
     text_in,
 )
 from postroom.kit.clock import Clock
+
+DIGESTS: Final = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}
+"""HMAC's digest by the length of a `sig` in hex; which one is used is set at Vonage."""
 
 
 class VonageReceiver:
@@ -38,6 +45,9 @@ class VonageReceiver:
     async def verify(self, received: Received) -> None:
         """See the port."""
         kind, _, token = received.headers.get("authorization", "").partition(" ")
+        if not kind:
+            self._verify_parameters(received)
+            return
         if kind.lower() != "bearer":
             raise SignatureInvalid("the webhook is not signed; turn signed webhooks on")
         claims = self._claims(token.strip())
@@ -63,14 +73,28 @@ class VonageReceiver:
         meaning = callback_class(None if code == "0" else code, status)
         if meaning is None:
             raise WebhookMalformed("status is not a known one")
-        return [
-            DeliveryEvent(
-                kind=meaning.kind, provider=self.name, event_id=f"{sent}:{status}",
-                attempt_id=text_in(entry, "client-ref") or text_in(entry, "client_ref"), provider_message_id=sent,
-                code=None if code == "0" else code, bounce=meaning.bounce, suppress=meaning.suppress,
-                recipient=_number(text_in(entry, "msisdn") or text_in(entry, "to")),
-            )
-        ]  # fmt: skip
+        event = DeliveryEvent(
+            kind=meaning.kind, provider=self.name, event_id=f"{sent}:{status}",
+            attempt_id=text_in(entry, "client-ref") or text_in(entry, "client_ref"), provider_message_id=sent,
+            code=None if code == "0" else code, bounce=meaning.bounce, suppress=meaning.suppress,
+            recipient=_number(text_in(entry, "msisdn") or text_in(entry, "to")),
+        )  # fmt: skip
+        return with_opt_out(event) if meaning.opted_out else [event]
+
+    def _verify_parameters(self, received: Received) -> None:
+        try:
+            entry = {name: str(value) for name, value in _entry(received).items()}
+        except WebhookMalformed:
+            entry = {}
+        given = entry.pop("sig", "").lower()
+        digest = DIGESTS.get(len(given))
+        if digest is None:
+            raise SignatureInvalid("the webhook is not signed; turn signed webhooks on")
+        check_time(entry.get("timestamp", ""), self._clock)
+        parts = (f"&{name}={entry[name].translate(_PLAIN)}" for name in sorted(entry))
+        signed = "".join(parts).encode("utf-8", "replace")
+        if not any(same(hmac.digest(one.encode(), signed, digest).hex(), given) for one in self._secrets):
+            raise SignatureInvalid("the signature is not right")
 
     def _claims(self, token: str) -> dict[str, Any]:
         for secret in self._secrets:
@@ -82,6 +106,9 @@ class VonageReceiver:
             except jwt.PyJWTError:
                 continue
         raise SignatureInvalid("the signature is not right")
+
+
+_PLAIN: Final = str.maketrans("&=", "__")
 
 
 def _entry(received: Received) -> dict[str, Any]:
