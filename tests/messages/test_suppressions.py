@@ -272,10 +272,10 @@ async def test_check_is_an_indexed_read(ledger: Ledger) -> None:
     """It is asked before every call to a provider."""
 
     def plan(transaction: StoreTransaction) -> list[str]:
-        from postroom.store.store import SQL
+        from postroom.store.sqlite import TEXTS
 
         values = {"address_key": "k", "channel": "email", "topic": "news"}
-        rows = transaction.connection.execute(f"EXPLAIN QUERY PLAN {SQL.last_wishes}", values)
+        rows = transaction.connection.execute(f"EXPLAIN QUERY PLAN {TEXTS['last_wishes']}", values)
         return [row[3] for row in rows]
 
     steps = await ledger.app.store.read(plan)

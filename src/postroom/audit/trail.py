@@ -1,16 +1,20 @@
 """Writing entries of the trail, in the transaction of what they tell of.
 
 Details hold ids, counts and names of settings, never a recipient or a content. The chain is the store's
-(`StoreTransaction.chain`); the entry before is read in the same transaction, so the numbers have no gaps.
+(`StoreTransaction.chain`); the entry before is read in the same transaction, so the numbers have no gaps. All entries
+of a transaction are chained just before its commit: who appends has the head of the trail until then, and others wait.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from postroom.audit.chain import GENESIS
 from postroom.kit.actor import Actor
 from postroom.store import StoreTransaction
+
+HEAD: Final = "audit"
+"""What who appends has to itself until the commit."""
 
 
 def record(
@@ -28,17 +32,24 @@ def record(
     """Append an entry; it exists if and only if the transaction commits."""
     who = actor if isinstance(actor, Actor) else Actor(actor)
     chain = transaction.chain
-    last_seq, last_hash = transaction.notes.get("audit") or _last(transaction)
     row = {
-        "seq": last_seq + 1, "at_us": at_us, "actor": who.name, "actor_role": who.role,
-        "address": chain.address(who.address), "action": action, "object_type": object_type, "object_id": object_id,
-        "request_id": who.request_id, "before_sha256": before_sha256, "after_sha256": after_sha256,
+        "at_us": at_us, "actor": who.name, "actor_role": who.role, "address": chain.address(who.address),
+        "action": action, "object_type": object_type, "object_id": object_id, "request_id": who.request_id,
+        "before_sha256": before_sha256, "after_sha256": after_sha256,
         "details": msgspec.json.encode(details or {}).decode(), "key_id": chain.key_id,
     }  # fmt: skip
-    made = chain.hash(last_hash, row)
-    transaction.run("append_audit", **row, hash=made)
-    # The next entry of this transaction need not look.
-    transaction.notes["audit"] = (row["seq"], made)
+    transaction.at_end(HEAD, _append, row)
+
+
+def _append(transaction: StoreTransaction, rows: list[dict[str, Any]]) -> None:
+    transaction.lock(HEAD)
+    seq, last = _last(transaction)
+    chained = []
+    for number, row in enumerate(rows, seq + 1):
+        entry = {**row, "seq": number}
+        last = transaction.chain.hash(last, entry)
+        chained.append({**entry, "hash": last})
+    transaction.run_many("append_audit", chained)
 
 
 def _last(transaction: StoreTransaction) -> tuple[int, str]:

@@ -22,12 +22,24 @@ class Kind(Enum):
     JSON = "json"
 
 
+class Masked(NamedTuple):
+    """A sealed value that is opened and masked."""
+
+    owner: str
+    """SQL of what its key is found by."""
+    field: str
+    value: str
+    """SQL of it."""
+
+
 class Column(NamedTuple):
     """A column of a file."""
 
     name: str
     kind: Kind
     sql: str
+    masked: Masked | None = None
+    """Where `sql` calls a function of SQLite's connection, what that function gets."""
 
 
 class Dataset(NamedTuple):
@@ -60,7 +72,8 @@ def _moment_name(name: str) -> str:
 
 def _masked(owner: str, column: str) -> Column:
     field = column.partition(".")[2]
-    return Column("recipient", Kind.TEXT, f"postroom_masked({owner}, '{field}', {column})")
+    sql = f"postroom_masked({owner}, '{field}', {column})"
+    return Column("recipient", Kind.TEXT, sql, Masked(owner, field, column))
 
 
 P, T, N, M, F, J = Kind.PLAIN, Kind.TEXT, Kind.NUMBER, Kind.MOMENT, Kind.FLAG, Kind.JSON

@@ -10,8 +10,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, Final, Protocol
 
+import msgspec
+
 from postroom.exports.datasets import Column, Kind
 from postroom.jobs.outcome import PermanentError
+from postroom.kit.clock import to_datetime
 
 CELL, ROW = "\x1f", "\x1e"
 """What stands between cells and rows until they are quoted (ASCII's unit and record separators)."""
@@ -20,6 +23,12 @@ FORMULA_STARTS: Final = "=+@\t\r\n\uff1d\uff0b\uff20\uff0d-"
 BLANKS: Final = " \u00a0"
 _CONTROLS = bytes(code for code in range(32) if code not in (9, 10, 13)) + b"\x7f"
 _DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+PASSED_OVER: Final = (
+    BLANKS
+    + _CONTROLS.decode().replace("\0", "")
+    + "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+"""What may stand before a formula: a spreadsheet ignores blanks, and the rest is dropped on the way out."""
 
 
 class Page:
@@ -45,6 +54,9 @@ class Format(Protocol):
 
         One that is `careful` takes longer and copes with everything.
         """
+
+    def line(self, values: Sequence[Any]) -> str:
+        """The text of a row that was read as values, where SQL cannot make it."""
 
     def fits(self, page: Page) -> bool:
         """Whether a page can be written as it is, or has to be read carefully."""
@@ -72,6 +84,10 @@ class CsvFormat:
         """The cells with separators between them."""
         cells = ", ".join(_cell(column, careful=careful) for column in self._columns)
         return f"printf('{CELL.join('%s' for _ in self._columns)}', {cells})"
+
+    def line(self, values: Sequence[Any]) -> str:
+        """The same of values."""
+        return CELL.join(map(_cell_of, self._columns, values))
 
     def begin(self) -> None:
         """The header."""
@@ -110,6 +126,14 @@ class NdjsonFormat:
         """An object with the columns in order."""
         members = ", ".join(f"'{column.name}', {_member(column)}" for column in self._columns)
         return f"json_object({members})"
+
+    def line(self, values: Sequence[Any]) -> str:
+        """The same of values."""
+        members = {
+            column.name: _member_of(column, value)
+            for column, value in zip(self._columns, values, strict=True)
+        }
+        return msgspec.json.encode(members).decode()
 
     def begin(self) -> None:
         """Nothing."""
@@ -178,6 +202,10 @@ class ParquetFormat:
         """The values."""
         return ", ".join(column.sql for column in self._columns)
 
+    def line(self, values: Sequence[Any]) -> str:
+        """Never asked for: values are taken."""
+        raise NotImplementedError
+
     def begin(self) -> None:
         """Nothing: the writer has begun."""
 
@@ -222,7 +250,10 @@ def _cell(column: Column, *, careful: bool) -> str:
         case Kind.TEXT:
             value = column.sql
             # Almost no cell begins like that, so the second look costs nothing.
-            runs = f"{value} GLOB '[{BLANKS}{FORMULA_STARTS}]*' AND ltrim({value}, '{BLANKS}') GLOB '[{FORMULA_STARTS}]*'"
+            runs = (
+                f"{value} GLOB '[{PASSED_OVER}{FORMULA_STARTS}]*' "
+                f"AND ltrim({value}, '{PASSED_OVER}') GLOB '[{FORMULA_STARTS}]*'"
+            )
             kept = f"replace(replace({value}, '{CELL}', ''), '{ROW}', '')" if careful else value
             return f"CASE WHEN {runs} THEN '''' || {kept} ELSE {kept} END"
         case _:
@@ -239,6 +270,39 @@ def _member(column: Column) -> str:
             return f"json({column.sql})"
         case _:
             return column.sql
+
+
+def _cell_of(column: Column, value: Any) -> str:
+    if value is None:
+        return ""
+    match column.kind:
+        case Kind.MOMENT:
+            return _moment(value)
+        case Kind.FLAG:
+            return "true" if value else "false"
+        case Kind.TEXT:
+            text = str(value).replace(CELL, "").replace(ROW, "")
+            return f"'{text}" if text.lstrip(PASSED_OVER).startswith(tuple(FORMULA_STARTS)) else text
+        case _:
+            return str(value)
+
+
+def _member_of(column: Column, value: Any) -> Any:
+    if value is None:
+        return None
+    match column.kind:
+        case Kind.MOMENT:
+            return _moment(value)
+        case Kind.FLAG:
+            return bool(value)
+        case Kind.JSON:
+            return msgspec.Raw(value.encode())
+        case _:
+            return value
+
+
+def _moment(us: int) -> str:
+    return f"{to_datetime(us):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def _iso(sql: str) -> str:

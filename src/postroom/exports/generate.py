@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from postroom.audit import record
+from postroom.exports.reading import snapshot_of
 from postroom.exports.request import Plan, read_request
 from postroom.exports.writing import Cancelled, Writing, Written
 from postroom.jobs.models import CleanupJob, ExportJob, Job
@@ -102,7 +103,7 @@ class ExportGenerator:
         return row["cancel_us"] if row is not None else None
 
     async def _write(self, part: Path, plan: Plan, job: ExportJob, context: JobContext) -> Written:
-        writing = Writing(self._store.path, plan, self._vault, self._store.chain)
+        writing = Writing(functools.partial(snapshot_of, self._store, self._vault), plan)
         task = asyncio.ensure_future(writing.write(part))
         try:
             while True:

@@ -1,4 +1,4 @@
-"""Reading the rows of an export: one snapshot, window by window, in a thread and on a connection of its own.
+"""Reading the rows of an export from SQLite: one snapshot, window by window, in a thread and on a connection of its own.
 
 The connection's read transaction holds the snapshot, so the set does not move however long it takes. SQLite works without
 the interpreter's lock, so senders go on meanwhile; what they write stays in the write-ahead log until the snapshot is let
@@ -8,14 +8,14 @@ go.
 import contextlib
 import sqlite3
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from postroom.exports.formats import Format, Page
 from postroom.exports.request import Plan
 from postroom.kit.redact import mask
 from postroom.kit.sqlite import connect_reader
-from postroom.store import StoreTransaction
-from postroom.store.store import AuditChain
+from postroom.store import AuditChain, Store, StoreTransaction
+from postroom.store.sqlite import SqliteStore, SqliteTransaction
 from postroom.store.vault import Sealing, VaultError
 
 WINDOW: Final = 1000
@@ -38,8 +38,30 @@ class Bounds(NamedTuple):
         )
 
 
-class Snapshot:
+class Snapshot(Protocol):
     """Rows as they are when it is opened. All of it but `interrupt` belongs to one thread."""
+
+    def open(self) -> Bounds:
+        """Begin; returns the keys there are."""
+
+    def page(self, after: int) -> Page:
+        """The rows of the next window."""
+
+    def interrupt(self) -> None:
+        """Have the page that is being read fail; from another thread."""
+
+    def close(self) -> None:
+        """Let go of the snapshot."""
+
+
+def snapshot_of(store: Store, vault: Sealing, plan: Plan, form: Format) -> Snapshot:
+    """A snapshot of the store's database."""
+    assert isinstance(store, SqliteStore)
+    return SqliteSnapshot(store.path, plan, form, vault, store.chain)
+
+
+class SqliteSnapshot:
+    """In a read transaction of the file."""
 
     def __init__(self, path: Path, plan: Plan, form: Format, vault: Sealing, chain: AuditChain) -> None:
         self._plan = plan
@@ -112,4 +134,4 @@ class Snapshot:
         """Where data keys are looked up; a function must not use the connection that is calling it."""
         if self._keys is None:
             self._keys = connect_reader(self._path)
-        return StoreTransaction(self._keys, self._chain)
+        return SqliteTransaction(self._keys, self._chain)

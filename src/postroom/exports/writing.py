@@ -7,15 +7,13 @@ import hashlib
 import os
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 from postroom.exports.formats import FORMATS, Format, Page
 from postroom.exports.reading import WINDOW, Snapshot
 from postroom.exports.request import Plan
-from postroom.store.store import AuditChain
-from postroom.store.vault import Sealing
 
 BUFFER_BYTES: Final = 1024 * 1024
 GZIP_LEVEL: Final = 4
@@ -62,15 +60,13 @@ class _Counted:
 class Writing:
     """One file; `rows`, `size` and `part` may be looked at while it grows."""
 
-    def __init__(self, source: Path, plan: Plan, vault: Sealing, chain: AuditChain) -> None:
+    def __init__(self, source: Callable[[Plan, Format], Snapshot], plan: Plan) -> None:
         self.rows = 0
         self.size = 0
         self.part = 0.0
         """How much of it is written, from 0 to 1."""
         self._source = source
         self._plan = plan
-        self._vault = vault
-        self._chain = chain
         self._cancelled = self._over = False
         self._snapshot: Snapshot | None = None
 
@@ -107,7 +103,7 @@ class Writing:
     def _pages(self, form: Format) -> Iterator[tuple[Page, float]]:
         """Pages with rows, and how far the file is when they are written."""
         ready: queue.Queue[tuple[Page, float] | Exception | None] = queue.Queue(PAGES_AHEAD)
-        snapshot = self._snapshot = Snapshot(self._source, self._plan, form, self._vault, self._chain)
+        snapshot = self._snapshot = self._source(self._plan, form)
         reader = threading.Thread(target=self._read, args=(snapshot, ready), name="export-reader")
         reader.start()
         try:

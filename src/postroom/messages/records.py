@@ -201,7 +201,7 @@ def note(
     """Add an entry to a message's timeline; returns its number."""
     details = msgspec.json.encode(facts.pop("details", {})).decode()
     row = {**_NO_FACTS, **facts}
-    transaction.run(
+    made = transaction.one(
         "append_message_event",
         message_id=message_id,
         at_us=at_us,
@@ -210,7 +210,8 @@ def note(
         details=details,
         **row,
     )
-    return int(transaction.connection.execute("SELECT last_insert_rowid()").fetchone()[0])
+    assert made is not None
+    return int(made["seq"])
 
 
 _NO_FACTS: Final = dict.fromkeys(("before", "after", "delivery_id", "provider", "code", "reason"))

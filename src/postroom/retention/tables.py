@@ -4,7 +4,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from postroom.audit import Chain, write_anchor
+from postroom.audit import HEAD, Chain, write_anchor
 from postroom.store import StoreTransaction
 
 Row = dict[str, Any]
@@ -46,6 +46,7 @@ def _count_audit(transaction: StoreTransaction, cutoff_us: int) -> int:
 
 def _delete_audit(transaction: StoreTransaction, rows: Sequence[Row], now_us: int) -> None:
     first, last = rows[0], rows[-1]
+    transaction.lock(HEAD)
     transaction.run("open_audit")
     transaction.run("delete_audit", first=first["seq"], last=last["seq"])
     transaction.run("close_audit")
@@ -63,7 +64,7 @@ def _delete_audit(transaction: StoreTransaction, rows: Sequence[Row], now_us: in
 
 
 def _restore_audit(transaction: StoreTransaction, rows: Sequence[Row]) -> None:
-    _insert(transaction, "audit_log", rows)
+    transaction.put_back("audit_log", rows)
 
 
 def _find_jobs(transaction: StoreTransaction, after: int, cutoff_us: int, limit: int) -> list[Row]:
@@ -109,11 +110,11 @@ def _delete_jobs(transaction: StoreTransaction, rows: Sequence[Row], now_us: int
 def _restore_jobs(transaction: StoreTransaction, rows: Sequence[Row]) -> None:
     for job in rows:
         parts = job.pop("parts")
-        _insert(transaction, "jobs", [job])
+        transaction.put_back("jobs", [job])
         for table, found in parts.items():
             if table == "message_keys":
                 found = [{**key, "wrapped": b64decode(key["wrapped"])} for key in found]
-            _insert(transaction, table, found)
+            transaction.put_back(table, found)
 
 
 def _find_webhooks(transaction: StoreTransaction, after: int, cutoff_us: int, limit: int) -> list[Row]:
@@ -127,7 +128,7 @@ def _delete_webhooks(transaction: StoreTransaction, rows: Sequence[Row], now_us:
 
 
 def _restore_webhooks(transaction: StoreTransaction, rows: Sequence[Row]) -> None:
-    _insert(transaction, "webhook_inbox", [{**row, "body": b64decode(row["body"])} for row in rows])
+    transaction.put_back("webhook_inbox", [{**row, "body": b64decode(row["body"])} for row in rows])
 
 
 TABLES: Final[Mapping[str, Table]] = {
@@ -151,13 +152,3 @@ def _counted(row: Row | None) -> int:
 
 def _text(data: bytes) -> str:
     return b64encode(data).decode()
-
-
-def _insert(transaction: StoreTransaction, table: str, rows: Sequence[Row]) -> None:
-    """Put rows back; one that is there stays as it is. Columns that are no longer there are left out."""
-    if not rows:
-        return
-    known = {row[1] for row in transaction.connection.execute(f"PRAGMA table_info({table})")}
-    names = [name for name in rows[0] if name in known]
-    text = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"  # noqa: S608
-    transaction.connection.executemany(text, rows)

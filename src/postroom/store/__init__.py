@@ -1,5 +1,7 @@
-"""The application's database: jobs, messages, attempts, exports and the audit trail, in the queue's own file."""
+"""The application's database: jobs, messages, attempts, exports and the audit trail, in the queue's own database."""
 
-from postroom.store.store import Store, StoreTransaction, open_store
+from postroom.store.opening import open_store
+from postroom.store.store import Store
+from postroom.store.transaction import AuditChain, Conflict, StoreTransaction
 
-__all__ = ["Store", "StoreTransaction", "open_store"]
+__all__ = ["AuditChain", "Conflict", "Store", "StoreTransaction", "open_store"]

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from postroom.store.store import StoreTransaction
+from postroom.store.transaction import StoreTransaction
 
 PREFIX: Final = "v1."
 """Of a sealed field; one without it was stored before there was a key."""

@@ -1,1 +1,1 @@
-UPDATE schedules SET next_us = :next_us, due_us = :due_us, fired_us = :now_us WHERE name = :name AND next_us = :due_us AND NOT paused
+UPDATE schedules SET next_us = :next_us, due_us = :due_us, fired_us = :now_us WHERE name = :name AND next_us = :due_us AND paused = 0

@@ -1,1 +1,1 @@
-SELECT sum(processed_us IS NULL) AS waiting, sum(problem IS NOT NULL) AS problems FROM webhook_inbox
+SELECT count(*) - count(processed_us) AS waiting, count(problem) AS problems FROM webhook_inbox

@@ -1,1 +1,1 @@
-SELECT * FROM archives WHERE :target IS NULL OR target = :target ORDER BY created_us, name
+SELECT * FROM archives WHERE target = :target OR :target IS NULL ORDER BY created_us, name

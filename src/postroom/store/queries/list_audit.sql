@@ -1,5 +1,5 @@
 SELECT * FROM audit_log
-WHERE seq < :before AND (:actor IS NULL OR actor = :actor) AND (:action IS NULL OR action = :action)
-    AND (:object_type IS NULL OR object_type = :object_type) AND (:object_id IS NULL OR object_id = :object_id)
+WHERE seq < :before AND (actor = :actor OR :actor IS NULL) AND (action = :action OR :action IS NULL)
+    AND (object_type = :object_type OR :object_type IS NULL) AND (object_id = :object_id OR :object_id IS NULL)
     AND at_us >= :from_us AND at_us < :until_us
 ORDER BY seq DESC LIMIT :limit

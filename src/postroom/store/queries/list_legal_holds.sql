@@ -1,1 +1,1 @@
-SELECT * FROM legal_holds WHERE :history OR lifted_us IS NULL ORDER BY seq
+SELECT * FROM legal_holds WHERE :history = 1 OR lifted_us IS NULL ORDER BY seq

@@ -1,5 +1,5 @@
 SELECT * FROM messages
 WHERE status = :status AND seq < :before
-    AND (:recipient_key IS NULL OR recipient_key = :recipient_key) AND (:author IS NULL OR author = :author)
-    AND (:status IS NULL OR status = :status) AND (:channel IS NULL OR channel = :channel)
+    AND (recipient_key = :recipient_key OR :recipient_key IS NULL) AND (author = :author OR :author IS NULL)
+    AND (status = :status OR :status IS NULL) AND (channel = :channel OR :channel IS NULL)
 ORDER BY seq DESC LIMIT :limit

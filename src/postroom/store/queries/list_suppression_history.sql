@@ -1,5 +1,5 @@
 SELECT * FROM suppressions s
 WHERE s.seq < :before
-    AND (:channel IS NULL OR s.channel = :channel) AND (:topic IS NULL OR s.topic = :topic)
-    AND (:source IS NULL OR s.source = :source)
+    AND (s.channel = :channel OR :channel IS NULL) AND (s.topic = :topic OR :topic IS NULL)
+    AND (s.source = :source OR :source IS NULL)
 ORDER BY s.seq DESC LIMIT :limit

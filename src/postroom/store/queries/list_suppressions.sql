@@ -1,7 +1,7 @@
 SELECT * FROM suppressions s
 WHERE s.seq < :before AND s.state = 'suppressed'
-    AND (:channel IS NULL OR s.channel = :channel) AND (:topic IS NULL OR s.topic = :topic)
-    AND (:source IS NULL OR s.source = :source)
+    AND (s.channel = :channel OR :channel IS NULL) AND (s.topic = :topic OR :topic IS NULL)
+    AND (s.source = :source OR :source IS NULL)
     AND NOT EXISTS (SELECT 1 FROM suppressions n WHERE n.address_key = s.address_key AND n.channel = s.channel
         AND n.topic = s.topic AND n.seq > s.seq)
 ORDER BY s.seq DESC LIMIT :limit

@@ -1,5 +1,5 @@
 SELECT t.seq, t.id, t.channel, t.version AS latest, t.archived, t.created_us, t.updated_us, v.version, v.subject, v.content,
     v.html, v.variables, v.topic, v.policy, v.health_data, v.wait_seconds, v.sender, v.sha256, v.author, v.at_us
 FROM templates t JOIN template_versions v ON v.template = t.id AND v.version = t.version
-WHERE t.seq < :before AND (:channel IS NULL OR t.channel = :channel) AND (:archived IS NULL OR t.archived = :archived)
+WHERE t.seq < :before AND (t.channel = :channel OR :channel IS NULL) AND (t.archived = :archived OR :archived IS NULL)
 ORDER BY t.seq DESC LIMIT :limit

@@ -1,3 +1,3 @@
 SELECT seq, id, receiver, received_us, processed_us, problem FROM webhook_inbox WHERE seq < :before
-    AND (:receiver IS NULL OR receiver = :receiver)
+    AND (receiver = :receiver OR :receiver IS NULL)
 ORDER BY seq DESC LIMIT :limit

@@ -77,8 +77,22 @@ CREATE TABLE audit_log (
 -- Append-only: entries leave only through the retention job, which says so by naming itself in this table.
 CREATE TABLE audit_guard (open INTEGER NOT NULL);
 
+-- sqlite:
 CREATE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log
 BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END;
 
+-- sqlite:
 CREATE TRIGGER audit_log_no_delete BEFORE DELETE ON audit_log WHEN NOT EXISTS (SELECT 1 FROM audit_guard)
 BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END;
+
+-- postgresql:
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_ARGV[0], ERRCODE = 'raise_exception'; END $$;
+
+-- postgresql:
+CREATE FUNCTION refuse_unguarded() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NOT EXISTS (SELECT 1 FROM postroom.audit_guard) THEN RAISE EXCEPTION USING MESSAGE = TG_ARGV[0], ERRCODE = 'raise_exception'; END IF; RETURN OLD; END $$;
+
+-- postgresql:
+CREATE TRIGGER audit_log_no_update BEFORE UPDATE OR TRUNCATE ON audit_log EXECUTE FUNCTION refuse_change('the audit log is append-only');
+
+-- postgresql:
+CREATE TRIGGER audit_log_no_delete BEFORE DELETE ON audit_log FOR EACH ROW EXECUTE FUNCTION refuse_unguarded('the audit log is append-only');

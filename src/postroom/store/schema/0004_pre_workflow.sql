@@ -108,6 +108,16 @@ CREATE TABLE message_events (
     details             TEXT    NOT NULL DEFAULT '{}'
 );
 
+-- An event gets its number after its transaction has its own, which readers of the feed rely on; see message_events_after.
+-- postgresql:
+ALTER TABLE message_events ALTER COLUMN seq DROP IDENTITY;
+
+-- postgresql:
+CREATE SEQUENCE message_events_numbers OWNED BY message_events.seq;
+
+-- postgresql:
+ALTER TABLE message_events ALTER COLUMN seq SET DEFAULT CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('postroom.message_events_numbers') END;
+
 CREATE INDEX message_events_message ON message_events (message_id, seq);
 
 -- What providers told us, before it is understood: stored raw, then processed through the queue.

@@ -29,15 +29,23 @@ CREATE TABLE template_versions (
     PRIMARY KEY (template, version)
 ) WITHOUT ROWID;
 
+-- sqlite:
 CREATE TRIGGER template_versions_stay BEFORE UPDATE ON template_versions
 BEGIN
     SELECT RAISE(ABORT, 'a version of a template is never changed');
 END;
 
+-- postgresql:
+CREATE TRIGGER template_versions_stay BEFORE UPDATE ON template_versions EXECUTE FUNCTION refuse_change('a version of a template is never changed');
+
+-- sqlite:
 CREATE TRIGGER template_versions_remain BEFORE DELETE ON template_versions
 BEGIN
     SELECT RAISE(ABORT, 'a version of a template is never deleted');
 END;
+
+-- postgresql:
+CREATE TRIGGER template_versions_remain BEFORE DELETE OR TRUNCATE ON template_versions EXECUTE FUNCTION refuse_change('a version of a template is never deleted');
 
 -- Who wants what: the last entry of an address, channel and topic says how it stands. Nothing is changed or deleted.
 CREATE TABLE suppressions (
@@ -58,15 +66,23 @@ CREATE TABLE suppressions (
 
 CREATE INDEX suppressions_address ON suppressions (address_key, channel, topic, seq);
 
+-- sqlite:
 CREATE TRIGGER suppressions_stay BEFORE UPDATE ON suppressions
 BEGIN
     SELECT RAISE(ABORT, 'the ledger of wishes is append-only');
 END;
 
+-- postgresql:
+CREATE TRIGGER suppressions_stay BEFORE UPDATE ON suppressions EXECUTE FUNCTION refuse_change('the ledger of wishes is append-only');
+
+-- sqlite:
 CREATE TRIGGER suppressions_remain BEFORE DELETE ON suppressions
 BEGIN
     SELECT RAISE(ABORT, 'the ledger of wishes is append-only');
 END;
+
+-- postgresql:
+CREATE TRIGGER suppressions_remain BEFORE DELETE OR TRUNCATE ON suppressions EXECUTE FUNCTION refuse_change('the ledger of wishes is append-only');
 
 -- Soft bounces of the last days; enough of them suppress an address.
 CREATE TABLE soft_bounces (

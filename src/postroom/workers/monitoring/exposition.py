@@ -22,9 +22,11 @@ PERCENTILES: Final = {
     "runSeconds": ("postroom_job_run_seconds", "How long attempts took, over 5 minutes."),
 }
 STORAGE: Final = {
-    "databaseBytes": ("postroom_database_bytes", "Size of the database file."),
+    "databaseBytes": ("postroom_database_bytes", "Size of the database."),
     "walBytes": ("postroom_wal_bytes", "Size of its write-ahead log."),
     "diskFreeBytes": ("postroom_disk_free_bytes", "Room that is left beside it."),
+    "connections": ("postroom_server_connections", "Connections to the PostgreSQL server."),
+    "oldestSnapshotSeconds": ("postroom_oldest_transaction_seconds", "Age of the database's oldest open transaction."),
     "clockStepSeconds": (
         "postroom_clock_step_seconds",
         "How far the wall clock was moved since the process began.",
@@ -36,7 +38,7 @@ WORKERS: Final = ("postroom_workers", "Workers that were seen in the last 30 s."
 async def exposition(monitor: Monitor) -> str:
     """The text."""
     performance = await monitor.performance("5m")
-    return "".join(f"{line}\n" for line in _lines(performance, monitor.storage()))
+    return "".join(f"{line}\n" for line in _lines(performance, await monitor.storage()))
 
 
 def _lines(performance: dict[str, Any], storage: dict[str, Any]) -> Iterator[str]:
@@ -52,8 +54,9 @@ def _lines(performance: dict[str, Any], storage: dict[str, Any]) -> Iterator[str
                 if value is not None:
                     yield f'{name}{{queue="{one["queue"]}",quantile="0.{part[1:]}"}} {value}'
     for field, (name, said) in STORAGE.items():
-        yield from _head(name, said)
-        yield f"{name} {storage[field]}"
+        if field in storage:
+            yield from _head(name, said)
+            yield f"{name} {storage[field]}"
     yield from _head(*WORKERS)
     yield f"{WORKERS[0]} {len(performance['workers'])}"
 

@@ -1,7 +1,5 @@
 """Reading how the work goes: figures of a window, and the health of everything that can be ill."""
 
-import os
-import shutil
 import time
 from typing import Any, Final
 
@@ -21,6 +19,8 @@ DISK_LOW_BYTES: Final = 1_000_000_000
 WAL_LARGE_BYTES: Final = 512 * 1024 * 1024
 LATE_SECONDS: Final = 600
 CLOCK_STEP_SECONDS: Final = 2.0
+CONNECTIONS_PART: Final = 0.8
+SNAPSHOT_OLD_SECONDS: Final = 600
 
 
 class Monitor:
@@ -88,24 +88,16 @@ class Monitor:
             "drainSeconds": round(info.ready / rate, 1) if rate and info.ready else (0.0 if not info.ready else None),
         }  # fmt: skip
 
-    def storage(self) -> dict[str, Any]:
-        """The file, its log, the room that is left, and whether the wall clock was set since this process began."""
-        path = self._store.path
-        log = path.with_name(path.name + "-wal")
-        return {
-            "databaseBytes": path.stat().st_size, "walBytes": log.stat().st_size if log.exists() else 0,
-            "diskFreeBytes": shutil.disk_usage(os.path.realpath(path.parent)).free,
-            "clockStepSeconds": round(time.time() - time.monotonic() - self._began, 3),
-        }  # fmt: skip
+    async def storage(self) -> dict[str, Any]:
+        """What the store tells of its room, and whether the wall clock was set since this process began."""
+        step = time.time() - time.monotonic() - self._began
+        return {**await self._store.storage(), "clockStepSeconds": round(step, 3)}
 
     async def health(self) -> dict[str, Any]:
         """Checks with a sentence each; `status` is the worst: ok, warn or fail."""
-        now_us, storage = self._clock.now_us(), self.storage()
+        now_us, storage = self._clock.now_us(), await self.storage()
         checks = [
-            _check("disk", "fail" if storage["diskFreeBytes"] < DISK_LOW_BYTES else "ok",
-                   f"{storage['diskFreeBytes'] / 1e9:.1f} GB are free where the database lies"),
-            _check("wal", "warn" if storage["walBytes"] > WAL_LARGE_BYTES else "ok",
-                   f"the write-ahead log has {storage['walBytes'] / 1e6:.1f} MB"),
+            *_storage_checks(storage),
             _check("clock", "warn" if abs(storage["clockStepSeconds"]) > CLOCK_STEP_SECONDS else "ok",
                    f"the wall clock was moved by {storage['clockStepSeconds']:g} s since this process began"),
         ]  # fmt: skip
@@ -151,6 +143,27 @@ class Monitor:
         if age > LATE_SECONDS:
             return _check(label, "warn", f"the oldest message of {name} has waited for {age:.0f} s")
         return _check(label, "ok", f"{name} has {info.ready} messages due and {info.in_flight} in flight")
+
+
+def _storage_checks(storage: dict[str, Any]) -> list[dict[str, str]]:
+    """Of what the store tells: a file has a disk and a log, a server has connections and old snapshots."""
+    checks = []
+    if "diskFreeBytes" in storage:
+        state = "fail" if storage["diskFreeBytes"] < DISK_LOW_BYTES else "ok"
+        room = storage["diskFreeBytes"] / 1e9
+        checks.append(_check("disk", state, f"{room:.1f} GB are free where the database lies"))
+    if "walBytes" in storage:
+        state = "warn" if storage["walBytes"] > WAL_LARGE_BYTES else "ok"
+        checks.append(_check("wal", state, f"the write-ahead log has {storage['walBytes'] / 1e6:.1f} MB"))
+    if "connections" in storage:
+        used, most = storage["connections"], storage["connectionsMax"]
+        state = "warn" if used > CONNECTIONS_PART * most else "ok"
+        checks.append(_check("connections", state, f"{used} of {most} connections of the server are open"))
+    if "oldestSnapshotSeconds" in storage:
+        age = storage["oldestSnapshotSeconds"]
+        said = f"the oldest open transaction of the database is {age:.0f} s old; dead rows stay that long"
+        checks.append(_check("snapshot", "warn" if age > SNAPSHOT_OLD_SECONDS else "ok", said))
+    return checks
 
 
 def _check(name: str, status: str, sentence: str) -> dict[str, str]:
