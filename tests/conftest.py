@@ -1,5 +1,10 @@
-"""What all tests share: real PostgreSQL servers, and `--hypothesis-profile=long` for walks that have the night before them."""
+"""What all tests share: profiles for walks and properties, and a PostgreSQL.
 
+`--hypothesis-profile=long` is for walks that have the night before them. POSTROOM_TEST_POSTGRES_URL names a server
+to use instead of a new one.
+"""
+
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,27 +14,34 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from support.postgres import a_database, a_server, emptied
-
 settings.register_profile("long", max_examples=2000, stateful_step_count=60, deadline=None, print_blob=True)
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of this process's own; it takes half a second to make."""
-    with a_server(tmp_path_factory.getbasetemp() / "postgres") as url:
-        yield url
+def postgres_database() -> Iterator[str]:
+    """The URL of a database of one's own: of a server that every process of tests starts when it needs one."""
+    import psycopg
 
+    from support import postgres
 
-@pytest.fixture(scope="session")
-def postgres_database(postgres_server: str) -> Iterator[str]:
-    """This process's database."""
-    with a_database(postgres_server) as url:
-        yield url
+    given = os.environ.get("POSTROOM_TEST_POSTGRES_URL")
+    if given is None:
+        with postgres.running() as server:
+            yield server.url()
+        return
+    name = f"postroom_test_{os.getpid()}"
+    with psycopg.connect(given, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield given.rsplit("/", 1)[0] + f"/{name}"
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
 def postgres_url(postgres_database: str) -> str:
-    """An empty database: tables that are there have no rows."""
-    emptied(postgres_database)
+    """The same, empty."""
+    from support import postgres
+
+    postgres.reset(postgres_database)
     return postgres_database

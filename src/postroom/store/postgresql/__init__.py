@@ -1,1 +1,1 @@
-"""The application's tables in PostgreSQL; needs the `postgresql` extra."""
+"""The application's tables in PostgreSQL; needs the `postgres` extra."""
