@@ -270,6 +270,9 @@ class Enlisting(Protocol):
     def enlist(self, transaction: Any, queue: str, messages: Sequence[Outgoing]) -> Sent:
         """Write messages through the caller's open transaction; they exist when it commits."""
 
+    async def enlist_async(self, transaction: Any, queue: str, messages: Sequence[Outgoing]) -> Sent:
+        """The same, also for transactions that have to be awaited."""
+
     async def transact(self, function: Callable[[Any], T]) -> T:
         """Run a function in a transaction of the broker's own, which it gets as its argument."""
 

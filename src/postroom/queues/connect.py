@@ -29,11 +29,12 @@ from postroom.queues.queue import Queue
 
 BROKERS: Final = {
     "memory": "postroom.queues.brokers.memory",
+    "postgresql": "postroom.queues.brokers.postgres",
     "sqlite": "postroom.queues.brokers.sqlite",
 }
 """URL scheme to the module that serves it; imported when first used."""
 
-EXTRAS: Final[dict[str, str]] = {}
+EXTRAS: Final[dict[str, str]] = {"postgresql": "postgres"}
 """URL scheme to the extra that its module needs."""
 
 GRACE_SECONDS: Final = 30.0
@@ -55,7 +56,8 @@ def connect(
 ) -> "Queues":
     """Queues behind a URL; use them inside `async with connect(...) as queues`.
 
-    `url`: `memory://`, `memory://NAME`, `sqlite:///relative.db` or `sqlite:////absolute.db`.
+    `url`: `memory://`, `memory://NAME`, `sqlite:///relative.db`, `sqlite:////absolute.db` or
+    `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`.
     `config`: a wrangler.jsonc, .json or .toml (its `env.<environment>` section if one is named), or a
     QueuesConfig. Without one, a queue comes into being when it is first used; with one, only the queues it
     names (and those made with `create`) exist. `create_queues` overrides that.
@@ -194,16 +196,17 @@ class Queues:
     async def transact(self, function: Callable[[Any], T]) -> T:
         """Run a function in one durable transaction of the broker's database, and return what it returns.
 
-        The function gets the transaction (a `sqlite3.Connection` on SQLite), may read and write tables of its
-        own with it and send with `queue.enlist(..., transaction=...)`; all of it is committed together, in a
-        group with what others do at the moment. It runs in another thread, must not wait for anything, and
-        may be called a second time when the group has to be repeated.
+        The function gets the transaction (a `sqlite3.Connection`, or a `psycopg.Connection` on PostgreSQL), may
+        read and write tables of its own with it and send with `queue.enlist(..., transaction=...)`; all of it is
+        committed together. It runs in another thread, must not wait for anything but the database, and may be
+        called again when the transaction has to be repeated, so it must have no effect outside the database.
 
         Raises UnsupportedCapability where the broker has no such database, else what the function raises.
         """
         if self._enlisting is None:
             raise UnsupportedCapability(
-                "this broker has no database to share a transaction with; use sqlite://", key="transaction"
+                "this broker has no database to share a transaction with; use sqlite:// or postgresql://",
+                key="transaction",
             )
         return await self._enlisting.transact(function)
 

@@ -13,8 +13,6 @@ from postroom.queues.broker import (
     Enlisting,
     FullBroker,
     Leased,
-    Outgoing,
-    Sent,
     Settlement,
 )
 from postroom.queues.errors import QueuePaused, UnsupportedCapability
@@ -89,7 +87,7 @@ class Queue:
         if transaction is None:
             sent = await self._broker.send(self.name, (message,))
         else:
-            sent = self._enlist((message,), transaction)
+            sent = await self._join(transaction).enlist_async(transaction, self.name, (message,))
         return SendResult(sent.ids[0], bool(sent.duplicates), sent.backlog)
 
     async def send_batch(
@@ -107,7 +105,8 @@ class Queue:
         prepared = self._prepare.many(messages, delay_seconds)
         if transaction is None:
             return send_results(await self._broker.send(self.name, prepared))
-        return send_results(self._enlist(prepared, transaction))
+        enlisting = self._join(transaction)
+        return send_results(await enlisting.enlist_async(transaction, self.name, prepared))
 
     def enlist(
         self,
@@ -121,15 +120,17 @@ class Queue:
         The same as `send_batch(transaction=...)` for code that runs where the transaction lives, such as a
         function inside the store's own writer.
         """
-        return send_results(self._enlist(self._prepare.many(messages, delay_seconds), transaction))
+        prepared = self._prepare.many(messages, delay_seconds)
+        return send_results(self._join(transaction).enlist(transaction, self.name, prepared))
 
-    def _enlist(self, messages: Sequence[Outgoing], transaction: Any) -> Sent:
+    def _join(self, transaction: Any) -> Enlisting:
         if self._enlisting is None:
             raise UnsupportedCapability(
-                "this broker cannot send inside your transaction; use sqlite:// on the same file",
+                f"this broker cannot send inside your transaction ({type(transaction).__name__}); use sqlite:// on "
+                "the same file, or postgresql:// on the same database",
                 key="transaction",
             )
-        return self._enlisting.enlist(transaction, self.name, messages)
+        return self._enlisting
 
     # Pulling.
 

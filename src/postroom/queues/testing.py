@@ -253,6 +253,8 @@ async def drain(queues: Queues) -> None:
     while waiting := [
         c.options.queue for c in queues.consumers if (await queues.info(c.options.queue)).backlog.messages
     ]:
+        # A consumer may have been woken while we looked; when it waits again, it is known until when.
+        await clock.advance(0)
         step = clock.next_due_seconds
         if step is None or moved > DRAIN_SECONDS_MAX:
             raise Stuck(f"messages remain in {', '.join(waiting)} after {moved:g} virtual seconds")

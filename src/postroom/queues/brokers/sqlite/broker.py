@@ -172,6 +172,10 @@ class SqliteBroker:
             self._watch(transaction, queue)
         return sent
 
+    async def enlist_async(self, transaction: Any, queue: str, messages: Sequence[Outgoing]) -> Sent:
+        """The same: there is nothing to wait for."""
+        return self.enlist(transaction, queue, messages)
+
     async def transact(self, function: Callable[[Any], T]) -> T:
         """Run a function of the connection in the writer's thread, in one transaction with its neighbours.
 

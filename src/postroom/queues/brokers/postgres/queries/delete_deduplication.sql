@@ -1,0 +1,1 @@
+DELETE FROM postroom_deduplication WHERE queue_id = $1

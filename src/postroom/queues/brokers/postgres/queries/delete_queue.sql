@@ -1,0 +1,1 @@
+DELETE FROM postroom_queues WHERE name = $1

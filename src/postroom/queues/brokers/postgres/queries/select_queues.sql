@@ -1,0 +1,1 @@
+SELECT id, version, name, options, paused FROM postroom_queues
