@@ -148,7 +148,7 @@ async def test_too_many_requests_at_once_are_told_to_come_again(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/nope", f"/api/messages/{CANARY}/x", "/schema/nope", "/api/jobs/nope"]
+    "path", ["/nope", "/nope/", f"/api/messages/{CANARY}/x", "/schema/nope", "/api/jobs/nope"]
 )
 async def test_unknown_path_is_a_problem_without_the_path(api: Api, path: str) -> None:
     """404, and what was asked for is not repeated."""

@@ -41,6 +41,7 @@ from postroom.web.asgi import Application, Receive, Scope, Send
 from postroom.web.auth import (
     IDEMPOTENCY_KEY,
     NOBODY,
+    SAFE,
     Gate,
     Headers,
     Identity,
@@ -50,6 +51,12 @@ from postroom.web.auth import (
 )
 from postroom.web.bodies import BODY_BYTES_MAX, Disconnected, read_body
 from postroom.web.cors import answer_headers, preflight
+from postroom.web.dashboard import assets, preferences, signing_in
+from postroom.web.dashboard.forms import check_token, read_form
+from postroom.web.dashboard.paths import SIGN_IN as PAGE_SIGN_IN
+from postroom.web.dashboard.paths import STATIC, is_open, is_page
+from postroom.web.dashboard.refusing import is_redirect, refuse_page
+from postroom.web.dashboard.rendering import template_config
 from postroom.web.debug import delivery, sending, status
 from postroom.web.dependencies import Asked
 from postroom.web.envelope import Envelope, request_id
@@ -74,7 +81,7 @@ PUBLIC: Final = ("/webhooks/", "/u/", "/p/")
 
 PARTS: Final = (
     exports, schedules, monitoring, messages, templates, suppressions, webhooks, unclear, events, users, session, audit,
-    delivery, unsubscribe, portal,
+    delivery, unsubscribe, portal, assets, preferences, signing_in,
 )  # fmt: skip
 """Modules whose `HANDLERS` are served."""
 
@@ -122,9 +129,14 @@ class App:
             return
         except Exception as error:
             refusal = refusal_of(error) or problem_of(error)
-            self._announce(refusal, error, id_, scope)
+            page = is_page(scope["path"])
+            if not (page and is_redirect(scope, refusal)):
+                self._announce(refusal, error, id_, scope)
             if not envelope.started:
-                await refuse(envelope, refusal, id_)
+                if page:
+                    await refuse_page(envelope, scope, self._services, refusal, id_)
+                else:
+                    await refuse(envelope, refusal, id_)
         finally:
             self._running -= 1
 
@@ -154,7 +166,9 @@ class App:
         path, post = scope["path"], scope["method"] == "POST"
         thin = self._thin.get(path) if post else None
         identity = scope["user"] = await self._admit(scope, headers, path, thin is not None)
-        if post and IDEMPOTENCY_KEY in headers and not path.startswith(PUBLIC):
+        if is_page(path):
+            await self._page(scope, headers, receive, send, identity)
+        elif post and IDEMPOTENCY_KEY in headers and not path.startswith(PUBLIC):
             await self._once(scope, headers, receive, send, identity)
         elif thin is not None:
             body = await read_body(receive, headers.get(b"content-length"))
@@ -164,9 +178,20 @@ class App:
         else:
             await self._litestar(scope, receive, send)
 
+    async def _page(
+        self, scope: Scope, headers: Headers, receive: Receive, send: Envelope, identity: Identity
+    ) -> None:
+        """Answer with a page; what changes something has to be a form of ours."""
+        if scope["method"] not in SAFE:
+            body = await read_body(receive, headers.get(b"content-length"))
+            scope["form"] = form = read_form(dict(scope["headers"]), body)
+            check_token(identity, headers, form)
+            receive = replay(body)
+        await self._litestar(scope, receive, send)
+
     async def _admit(self, scope: Scope, headers: Headers, path: str, thin: bool) -> Identity:
         """Who asks, if they may come (again); raises Refusal."""
-        if path in OPEN_PATHS:
+        if path in OPEN_PATHS or path.startswith(STATIC):
             return NOBODY._replace(request_id=scope["request_id"])
         address = self._door.client.of(scope, headers)
         free = self._local and address is not None and is_loopback(address)
@@ -179,6 +204,11 @@ class App:
         if path == SIGN_IN and scope["method"] == "POST":
             limits.take("sign_in", who)
             return nobody
+        if is_open(path):
+            if path == PAGE_SIGN_IN and scope["method"] == "POST":
+                limits.take("sign_in", who)
+            found = await self._gate.visit(scope, headers, address)
+            return found._replace(request_id=nobody.request_id)
         identity = (await self._gate.admit(scope, headers, address))._replace(request_id=nobody.request_id)
         if not free:
             limits.take("enqueue" if thin else "other", identity.name)
@@ -274,6 +304,7 @@ def _litestar(services: WebServices) -> Litestar:
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
         exception_handlers={Exception: _pass_on},
         openapi_config=openapi_config(services),
+        template_config=template_config(),
         logging_config=None,
         request_max_body_size=BODY_BYTES_MAX,
     )  # fmt: skip

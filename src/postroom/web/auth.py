@@ -27,6 +27,7 @@ from postroom.kit.actor import Actor
 from postroom.kit.clock import MICROSECOND
 from postroom.store import StoreTransaction
 from postroom.web.asgi import Scope
+from postroom.web.dashboard.paths import is_page
 from postroom.web.problems import FORBIDDEN, UNAUTHENTICATED, Refusal
 from postroom.web.services import Token, WebServices
 
@@ -36,9 +37,12 @@ PROXY_HEADERS: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarde
 CSRF: Final = b"x-csrf-token"
 ACT_AS: Final = b"x-postroom-act-as"
 IDEMPOTENCY_KEY: Final = b"idempotency-key"
+BACKGROUND: Final = b"x-postroom-background"
+"""Sent along by what a page asks for by itself: that is no use of the session by a person."""
 READ: Final = PROXY_HEADERS | {
     b"authorization", b"content-length", b"cookie", b"host", b"origin", b"sec-fetch-site", b"x-forwarded-proto",
     b"x-request-id", b"cf-access-jwt-assertion", b"access-control-request-method", CSRF, ACT_AS, IDEMPOTENCY_KEY,
+    BACKGROUND,
 }  # fmt: skip
 """Headers that anybody here looks at."""
 COOKIE: Final = "postroom_session"
@@ -107,6 +111,15 @@ class Gate:
         if identity is None:
             raise unauthenticated("Send `Authorization: Bearer TOKEN`, or sign in.", "Bearer")
         return identity._replace(address=address)
+
+    async def visit(self, scope: Scope, headers: Headers, address: str | None) -> Identity:
+        """Who asks for a page that is there for everybody; raises Refusal for who is not on this site."""
+        if self._services.local:
+            _only_from_here(scope, headers)
+        if scope["method"] not in SAFE:
+            only_this_site(headers)
+        found = await self._session(scope, headers) if b"cookie" in headers else None
+        return (found or NOBODY)._replace(address=address)
 
     def forget(self) -> None:
         """Look every token up again: one was revoked, or somebody's roles changed."""
@@ -196,11 +209,12 @@ class Gate:
             return None
         if scope["method"] not in SAFE:
             _same_site(headers)
-            if not session.is_csrf(headers.get(CSRF, b"").decode("latin-1")):
+            # A page's form has the token in its body, where `dashboard.forms` looks for it.
+            if not is_page(scope["path"]) and not session.is_csrf(headers.get(CSRF, b"").decode("latin-1")):
                 raise Refusal(
                     FORBIDDEN, "Send the session's token as `X-CSRF-Token`; GET /api/session has it."
                 )
-        if session.stale:
+        if session.stale and BACKGROUND not in headers:
             await self._services.store.write(lambda t: sessions.note(t, cookie, now_us))
         user = session.user
         return Identity(user.name, "+".join(user.roles), user.permissions, user_id=user.id, session=session)
@@ -254,6 +268,7 @@ def require(identity: Identity, permission: Permission) -> None:
             FORBIDDEN,
             f"This needs the permission {permission}, which the role {identity.role} does not have.",
             headers={"www-authenticate": 'Bearer error="insufficient_scope"'},
+            permission=permission,
         )
 
 
@@ -285,6 +300,13 @@ def _same_site(headers: Headers, scheme: bytes | None = None) -> None:
         raise Refusal(FORBIDDEN, "The request comes from another site.")
     if headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
         raise Refusal(FORBIDDEN, "The request comes from another site.")
+
+
+def only_this_site(headers: Headers) -> None:
+    """Raise Refusal unless the browser says that a page of this site asks."""
+    if b"origin" not in headers and b"sec-fetch-site" not in headers:
+        raise Refusal(FORBIDDEN, "The request does not say which site it comes from.")
+    _same_site(headers)
 
 
 @lru_cache(maxsize=256)

@@ -21,6 +21,7 @@ SECURITY: Final[tuple[Header, ...]] = (
 HSTS: Final[Header] = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 """RFC 6797; for services that are reached by https."""
 NOTHING_ALLOWED: Final[Header] = (POLICY, b"default-src 'none'; frame-ancestors 'none'")
+DEFAULTS: Final[tuple[Header, ...]] = (*SECURITY, NOTHING_ALLOWED)
 
 
 def request_id(given: bytes | None) -> str:
@@ -46,6 +47,8 @@ class Envelope:
         if message["type"] == "http.response.start":
             self.started = True
             own = message["headers"]
-            policy = () if any(name == POLICY for name, _ in own) else (NOTHING_ALLOWED,)
-            message["headers"] = [*own, *SECURITY, *self._also, *policy, (REQUEST_ID, self._id)]
+            # What a handler says itself counts: pages allow their own scripts, files may be kept.
+            said = {name for name, _ in own}
+            missing = [header for header in DEFAULTS if header[0] not in said]
+            message["headers"] = [*own, *missing, *self._also, (REQUEST_ID, self._id)]
         await self._send(message)

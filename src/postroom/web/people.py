@@ -59,7 +59,9 @@ def refusal_of(error: Exception) -> Refusal | None:
         case NoSuchMessage():
             return Refusal(NOT_FOUND, "There is no message with that id.")
         case NotAllowed():
-            return Refusal(FORBIDDEN, f"{error.reason[0].upper()}{error.reason[1:]}.")
+            return Refusal(
+                FORBIDDEN, f"{error.reason[0].upper()}{error.reason[1:]}.", permission=error.permission
+            )
         case VersionMoved():
             return Refusal(
                 VERSION_MOVED, "Look at it again, then decide.", headers={"etag": etag(error.version)}

@@ -89,12 +89,15 @@ class Refusal(Exception):
         *,
         errors: Sequence[FieldProblem] = (),
         headers: Mapping[str, str] | None = None,
+        permission: str | None = None,
     ) -> None:
         super().__init__(detail or kind.title)
         self.kind = kind
         self.detail = detail
         self.errors = errors
         self.headers = headers or {}
+        self.permission = permission
+        """The permission that is missing, if it is that."""
 
 
 _encode = msgspec.json.Encoder().encode
