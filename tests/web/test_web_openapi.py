@@ -75,8 +75,11 @@ async def test_every_body_is_described(api: Api) -> None:
         if method in ("post", "put", "patch") and "requestBody" not in operation
     }  # fmt: skip
     assert missing == {
-        "pauseQueue",
         "resumeQueue",
+        "resumeRedrive",
+        "stopRedrive",
+        "stopWorker",
+        "testAlerts",
         "submitMessage",
         "cancelMessage",
         "cancelExport",

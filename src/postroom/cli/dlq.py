@@ -9,6 +9,7 @@ import click
 from postroom.cli.errors import CommandGroup, Failure, only_sure
 from postroom.cli.opening import audit, dead_letters_of, opened, run
 from postroom.cli.queue import as_json_option, record_reveal, reveal_option, show_body, yes_option
+from postroom.cli.redrives import redrives
 from postroom.cli.redriving import redrive_on_record
 from postroom.cli.screen import (
     add,
@@ -51,6 +52,9 @@ def choosing(command: Callable[..., None]) -> Callable[..., None]:
 @click.group(cls=CommandGroup)
 def dlq() -> None:
     """Look at dead letters, bring them back, or delete them."""
+
+
+dlq.add_command(redrives)
 
 
 @dlq.command("list")

@@ -1,14 +1,16 @@
 """`queue ...`: what operators look at and do to queues, directly on the database file."""
 
 import asyncio
+import re
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
 import msgspec
 
 from postroom.cli.errors import CommandGroup, Failure, only_sure
-from postroom.cli.opening import audit, opened, run
+from postroom.cli.opening import audit, opened, run, who
 from postroom.cli.screen import (
     add,
     ago,
@@ -25,7 +27,8 @@ from postroom.cli.screen import (
 from postroom.cli.service import consume
 from postroom.cli.status import status
 from postroom.cli.trying import demo, test
-from postroom.kit.clock import isoformat, to_datetime
+from postroom.kit.clock import MICROSECOND, isoformat, to_datetime
+from postroom.operations import Hold, HoldKind
 from postroom.queues import PeekedMessage, QueueInfo, QueueOptions
 from postroom.queues.content import CONTENT_TYPES
 from postroom.wiring import Application
@@ -40,6 +43,8 @@ queue.add_command(demo)
 queue.add_command(status)
 queue.add_command(test)
 queue.add_command(consume, "consumer")
+
+_LASTING = re.compile(r"([0-9]{1,7})([smhd]?)")
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
@@ -171,31 +176,40 @@ def purge(name: str, yes: bool) -> None:
     click.echo(f"deleted {_messages(run(act()))} from {name}")
 
 
+def holding(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of what holds a queue."""
+    command = click.option(
+        "--for", "seconds", metavar="TIME", help="Ends by itself, for example 30m, 2h, 1d."
+    )(command)
+    return click.option("--reason", metavar="TEXT", help="Why: shown to who looks.")(command)
+
+
 @queue.command()
 @click.argument("name")
-def pause(name: str) -> None:
+@holding
+def pause(name: str, reason: str | None, seconds: str | None) -> None:
     """Stop delivery, in every process and over restarts; sending goes on."""
+    hold = run(_hold(name, HoldKind.PAUSE, reason, seconds))
+    click.echo(f"delivery of {name} is paused{_until(hold)}; `postroom queue resume {name}` continues it")
 
-    async def act() -> None:
-        async with opened() as app:
-            await app.queues.info(name)
-            await audit(app, "queue.paused", name)
-            await app.queues[name].pause()
 
-    run(act())
-    click.echo(f"delivery of {name} is paused; `postroom queue resume {name}` continues it")
+@queue.command()
+@click.argument("name")
+@holding
+def drain(name: str, reason: str | None, seconds: str | None) -> None:
+    """Take nothing new from producers, while delivery goes on until the queue is empty."""
+    hold = run(_hold(name, HoldKind.DRAIN, reason, seconds))
+    click.echo(f"{name} takes nothing new{_until(hold)}; `postroom queue resume {name}` lets it take again")
 
 
 @queue.command()
 @click.argument("name")
 def resume(name: str) -> None:
-    """Continue delivery."""
+    """Deliver again, and take again."""
 
     async def act() -> None:
         async with opened() as app:
-            await app.queues.info(name)
-            await audit(app, "queue.resumed", name)
-            await app.queues[name].resume()
+            await app.holds.resume(name, who())
 
     run(act())
     click.echo(f"delivery of {name} is on")
@@ -296,6 +310,27 @@ def _content(body: str, content_type: str) -> Any:
         raise Failure(
             "BODY is not JSON; quote it for the shell, or use --content-type text",
         ) from None
+
+
+async def _hold(name: str, kind: HoldKind, reason: str | None, seconds: str | None) -> Hold:
+    lasting = None if seconds is None else _lasting(seconds)
+    async with opened() as app:
+        until_us = None if lasting is None else app.clock.now_us() + lasting * MICROSECOND
+        return await app.holds.hold(name, kind, who(), reason=reason, until_us=until_us)
+
+
+def _until(hold: Hold) -> str:
+    return "" if hold.until_us is None else f" until {isoformat(hold.until_us)}"
+
+
+def _lasting(text: str) -> int:
+    """Seconds of `90`, `30m`, `2h` or `1d`."""
+    found = _LASTING.fullmatch(text)
+    if found is None or not int(found[1]):
+        raise click.BadParameter(
+            f"{text!r} is no time; write for example 90, 30m, 2h or 1d", param_hint="--for"
+        )
+    return int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}[found[2]]
 
 
 async def _info(name: str) -> QueueInfo:

@@ -6,6 +6,7 @@ period; what was not begun goes back to the queue. A second signal ends the proc
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ import structlog
 
 from postroom import __version__
 from postroom.cli.opening import read_settings, run
+from postroom.kit.service import Service
 from postroom.settings import Settings
 from postroom.telemetry.logs import configure_logging, log_events
 from postroom.wiring import Application, open_application, web_services
@@ -82,13 +84,14 @@ async def _work(settings: Settings, parts: Parts) -> None:
             log_events(app.queues.events)
             server = await _listen(stack, app) if parts.api else None
             try:
+                app.meter.when_asked_to_stop = functools.partial(_stop_gently, logger, asked.set)
+                services: list[Service] = [app.keeper, app.meter]
                 if parts.consumer:
                     await app.queues.start()
-                    for service in (app.reconciler, app.scheduler, app.alerts, app.meter):
-                        if service is None:
-                            continue
-                        await service.start()
-                        stack.push_async_callback(service.stop)
+                    services += [app.reconciler, app.scheduler, app.alerts]
+                for service in services:
+                    await service.start()
+                    stack.push_async_callback(service.stop)
                 facts = {"pid": os.getpid(), "version": __version__, "environment": settings.environment}
                 if server is not None:
                     facts |= {"url": server.url, "host": server.host, "port": server.port}
@@ -109,6 +112,11 @@ async def _work(settings: Settings, parts: Parts) -> None:
                 stops = [app.queues.stop(), *([server.stop()] if server is not None else [])]
                 await asyncio.gather(*stops)
     logger.info("stopped", pid=os.getpid())
+
+
+def _stop_gently(logger: Any, stop: Callable[[], object], who: str) -> None:
+    logger.info("asked to stop", by=who)
+    stop()
 
 
 async def _mailbox(stack: AsyncExitStack, settings: Settings) -> str | None:

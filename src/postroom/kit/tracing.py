@@ -134,3 +134,9 @@ class _Together(AbstractContextManager[Span]):
 
     def __exit__(self, *exit_: Any) -> bool | None:
         return self._stack.__exit__(*exit_)
+
+
+def trace_id_of(headers: Mapping[str, str] | None) -> str | None:
+    """The id of a trace from its `traceparent` (https://www.w3.org/TR/trace-context/#traceparent-header)."""
+    parts = (headers or {}).get("traceparent", "").split("-")
+    return parts[1] if len(parts) == 4 else None

@@ -6,6 +6,8 @@ finds an attempt without an end knows that another one died in its middle. What 
 `claims`' to find out: it has a row for each call to a provider.
 """
 
+import os
+import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
@@ -19,17 +21,20 @@ from postroom.jobs.policy import DeadLetter, Decision, Retry, Settle
 from postroom.jobs.states import FINAL, JobState, may_move
 from postroom.kit.actor import WORKER, Actor
 from postroom.kit.clock import MICROSECOND, Clock, to_datetime, to_us
+from postroom.kit.tracing import trace_id_of
+from postroom.messages.failures import note_failure
 from postroom.messages.history import describe
 from postroom.messages.job import MessageJob
 from postroom.messages.records import Records
 from postroom.messages.states import OF_JOB, REENQUEUEABLE, MessageState, target
-from postroom.queues import MessageRejected, Queue
+from postroom.queues import MessageRejected, Queue, QueueDraining
 from postroom.store import Store, StoreTransaction
 
 EXPORT = "export_generation"
 SENDING = (EmailJob, SmsJob, MessageJob)
 """The jobs that send a message."""
 SENDING_TYPES = ("email_send", "sms_send", "message_send")
+FAILURES = (JobState.FAILED, JobState.UNCERTAIN)
 DIED = "the worker died in its middle"
 
 
@@ -41,10 +46,18 @@ class StoreLedger:
         self._clock = clock
         self._records = records
         self._max_attempts = max_attempts
+        self._worker = f"{socket.gethostname()}/{os.getpid()}"
 
     async def enqueue(self, queue: Queue, entries: Sequence[Entry], actor: Actor | str) -> Sequence[Enqueued]:
         """All in one transaction; a known messageId or exportId is answered with its first answer."""
-        return await self._store.write(lambda transaction: self.enlist(transaction, queue, entries, actor))
+
+        def put(transaction: StoreTransaction) -> Sequence[Enqueued]:
+            hold = transaction.one("find_hold", queue=queue.name)
+            if hold is not None and hold["kind"] == "drain":
+                raise QueueDraining(queue.name, hold["until_us"], hold["reason"])
+            return self.enlist(transaction, queue, entries, actor)
+
+        return await self._store.write(put)
 
     async def begin(self, context: JobContext, job: Job) -> Begun:
         """Record the attempt, or say why there must be none."""
@@ -113,7 +126,7 @@ class StoreLedger:
         transaction.run(
             "insert_job", id=made.job_id, type=entry.type, queue=made.queue, reference=entry.reference,
             priority=entry.priority, status=made.status, max_attempts=self._max_attempts, now_us=now_us,
-            send_at_us=entry.send_at_us,
+            send_at_us=entry.send_at_us, trace_id=trace_id_of(transaction.trace),
         )
         # fmt: on
         self._insert_subject(transaction, entry.job, made.job_id, made.status, entry.send_at_us, now_us)
@@ -167,7 +180,9 @@ class StoreLedger:
         if isinstance(job, SENDING) and why is not None:
             self._change_job(transaction, context, JobState.DONE, now_us, reason=why)
             return Begun(number, skip=why)
-        transaction.run("begin_attempt", job_id=context.job_id, number=number, now_us=now_us)
+        transaction.run(
+            "begin_attempt", job_id=context.job_id, number=number, now_us=now_us, worker=self._worker
+        )
         self._change_job(transaction, context, JobState.PROCESSING, now_us, attempts=number)
         if isinstance(job, ExportJob):
             self._change_export(transaction, context, job, JobState.PROCESSING)
@@ -207,7 +222,7 @@ class StoreLedger:
         transaction.run(
             "insert_job", id=context.job_id, type=context.type, queue=context.queue, reference=reference,
             priority=priority_of(job), status=JobState.QUEUED, max_attempts=context.max_attempts,
-            now_us=to_us(context.enqueued_at), send_at_us=None,
+            now_us=to_us(context.enqueued_at), send_at_us=None, trace_id=None,
         )
         # fmt: on
         self._insert_subject(transaction, job, context.job_id, JobState.QUEUED, None, now_us)
@@ -226,6 +241,7 @@ class StoreLedger:
         transaction.run(
             "change_job", id=job_id, status=state, attempts=job["attempts"], now_us=now_us, next_us=None,
             finished_us=now_us, code="given_up", reason=reason,
+            fingerprint=note_failure(transaction, job["type"], "given_up", reason, now_us),
         )
         # fmt: on
         if job["type"] == EXPORT:
@@ -272,7 +288,9 @@ class StoreLedger:
             "end_attempt", job_id=context.job_id, number=number, now_us=now_us, outcome=_word(outcome),
             provider=outcome.provider, code=code, reason=reason,
         )
-        self._change_job(transaction, context, state, now_us, attempts=number, code=code, reason=reason, next_us=next_us)
+        alike = note_failure(transaction, context.type, code, reason, now_us) if state in FAILURES else None
+        self._change_job(transaction, context, state, now_us, attempts=number, code=code, reason=reason, next_us=next_us,
+                         fingerprint=alike)
         if isinstance(job, SENDING):
             self._follow(transaction, context, job.message_id, state, now_us, code=code, reason=reason,
                          provider=outcome.provider)
@@ -323,10 +341,11 @@ class StoreLedger:
         code: str | None = None,
         reason: str | None = None,
         next_us: int | None = None,
+        fingerprint: str | None = None,
     ) -> None:
         transaction.run(
             "change_job", id=context.job_id, status=state, attempts=attempts, now_us=now_us, next_us=next_us,
-            finished_us=now_us if state in FINAL else None, code=code, reason=reason,
+            finished_us=now_us if state in FINAL else None, code=code, reason=reason, fingerprint=fingerprint,
         )  # fmt: skip
 
     def _change_export(

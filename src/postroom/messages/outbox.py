@@ -9,6 +9,7 @@ from postroom.jobs.policy import PriorityDelays
 from postroom.jobs.registry import JobRegistry
 from postroom.jobs.states import JobState
 from postroom.kit.clock import MICROSECOND
+from postroom.kit.tracing import trace_id_of
 from postroom.messages.job import MessageJob
 from postroom.queues import MessageSendRequest, Queue
 from postroom.store import StoreTransaction
@@ -59,5 +60,6 @@ class Outbox:
             "insert_job", id=sent.id, type="message_send", queue=self._queue.name, reference=message_id,
             priority=priority, status=JobState.SCHEDULED if later else JobState.QUEUED,
             max_attempts=self._max_attempts, now_us=now_us, send_at_us=send_at_us if later else None,
+            trace_id=trace_id_of(transaction.trace),
         )  # fmt: skip
         return Put(sent.id, later)

@@ -26,6 +26,7 @@ from postroom.queues.errors import (
 )
 from postroom.queues.options import ConsumerOptions, QueueOptions, QueuesConfig, check_queue_name
 from postroom.queues.queue import Queue
+from postroom.queues.sent import SentTally
 
 BROKERS: Final = {
     "memory": "postroom.queues.brokers.memory",
@@ -125,6 +126,7 @@ class Queues:
         self.clock = clock
         self.events = events
         self.env = Bindings(self)
+        self.sent = SentTally()
         self._grace_seconds = grace_seconds
         self._declared: dict[str, ConsumerOptions] = {}
         self._consumers: dict[str, Consumer] = {}
@@ -171,7 +173,7 @@ class Queues:
             check_queue_name(name)
             options = self._declared.get(name) or self.config.consumers.get(name)
             self._queues[name] = Queue(
-                name, self.broker, clock=self.clock, events=self.events, options=options
+                name, self.broker, clock=self.clock, events=self.events, options=options, tally=self.sent
             )
         return self._queues[name]
 

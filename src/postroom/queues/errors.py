@@ -9,6 +9,7 @@
     │   ├── MessageTooLarge                 over the bytes or count limit
     │   └── ContentTypeError (TypeError)    the body does not fit its content type
     ├── QueuePaused                         delivery is paused, so nothing can be pulled
+    ├── QueueDraining                       it takes nothing new, so that it becomes empty
     ├── QueueClosed                         the connection to the broker was closed
     └── BrokerError                         the store failed
         ├── StorageFull (OSError)           no room left; nothing of this call was stored
@@ -104,6 +105,21 @@ class QueuePaused(QueueError):
             f'delivery of queue "{name}" is paused; resume it with `postroom queue resume {name}`'
         )
         self.name = name
+
+
+class QueueDraining(QueueError):
+    """The queue takes nothing new; `postroom queue resume NAME` lets it take again.
+
+    `until_us` is when it takes again by itself, None until somebody says so.
+    """
+
+    def __init__(self, name: str, until_us: int | None = None, reason: str | None = None) -> None:
+        super().__init__(
+            f'queue "{name}" is being drained and takes nothing new; `postroom queue resume {name}` ends that'
+        )
+        self.name = name
+        self.until_us = until_us
+        self.reason = reason
 
 
 class QueueClosed(QueueError):

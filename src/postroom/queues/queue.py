@@ -34,6 +34,7 @@ from postroom.queues.results import (
     read_retry,
     send_results,
 )
+from postroom.queues.sent import SentTally
 from postroom.queues.settle import Ending, Verdict, decide, overdue
 
 
@@ -48,6 +49,7 @@ class Queue:
         clock: Clock,
         events: Events,
         options: ConsumerOptions | None = None,
+        tally: SentTally | None = None,
     ) -> None:
         self.name = name
         self.clock = clock
@@ -57,6 +59,7 @@ class Queue:
         self._events = events
         self._consumer = options or ConsumerOptions(queue=name)
         self._prepare = Preparation(broker.capabilities, clock)
+        self._tally = tally or SentTally()
 
     def __repr__(self) -> str:
         return f"<Queue {self.name}>"
@@ -86,8 +89,10 @@ class Queue:
         message = self._prepare.one(body, content_type, delay_seconds, priority, deduplication_id)
         if transaction is None:
             sent = await self._broker.send(self.name, (message,))
+            self._tally.add(self.name, 1 - len(sent.duplicates))
         else:
             sent = await self._join(transaction).enlist_async(transaction, self.name, (message,))
+            self._tally.add(self.name, 1 - len(sent.duplicates))
         return SendResult(sent.ids[0], bool(sent.duplicates), sent.backlog)
 
     async def send_batch(
@@ -104,9 +109,11 @@ class Queue:
         """
         prepared = self._prepare.many(messages, delay_seconds)
         if transaction is None:
-            return send_results(await self._broker.send(self.name, prepared))
-        enlisting = self._join(transaction)
-        return send_results(await enlisting.enlist_async(transaction, self.name, prepared))
+            sent = await self._broker.send(self.name, prepared)
+        else:
+            sent = await self._join(transaction).enlist_async(transaction, self.name, prepared)
+        self._tally.add(self.name, len(sent.ids) - len(sent.duplicates))
+        return send_results(sent)
 
     def enlist(
         self,
@@ -121,7 +128,9 @@ class Queue:
         function inside the store's own writer.
         """
         prepared = self._prepare.many(messages, delay_seconds)
-        return send_results(self._join(transaction).enlist(transaction, self.name, prepared))
+        sent = self._join(transaction).enlist(transaction, self.name, prepared)
+        self._tally.add(self.name, len(sent.ids) - len(sent.duplicates))
+        return send_results(sent)
 
     def _join(self, transaction: Any) -> Enlisting:
         if self._enlisting is None:

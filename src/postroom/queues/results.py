@@ -55,6 +55,10 @@ class PeekedMessage(Discreet, frozen=True, kw_only=True):
     available_at: datetime
     in_flight: bool
     dead_lettered: DeadLettered | None
+    size: int = 0
+    """Bytes of the body."""
+    trace: Mapping[str, str] | None = None
+    """Headers that continue the sender's trace."""
 
 
 class PulledMessage(Discreet, frozen=True, kw_only=True):
@@ -98,11 +102,13 @@ class SettleResult(msgspec.Struct, frozen=True, kw_only=True):
 
 def peeked(one: Browsed) -> PeekedMessage:
     """The outside of a browsed message."""
+    metadata = read_metadata(one.meta)
     # fmt: off
     return PeekedMessage(
         id=one.id, timestamp=to_datetime(one.sent_us), body=content.decode_or_raw(one.body, one.content_type),
         content_type=one.content_type, attempts=one.attempts, priority=PRIORITY_NAMES[one.priority],
-        available_at=to_datetime(one.due_us), in_flight=one.leased, dead_lettered=read_metadata(one.meta).dead,
+        available_at=to_datetime(one.due_us), in_flight=one.leased, dead_lettered=metadata.dead, size=len(one.body),
+        trace=metadata.trace,
     )
     # fmt: on
 

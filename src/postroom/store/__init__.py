@@ -2,6 +2,6 @@
 
 from postroom.store.opening import open_store
 from postroom.store.store import Store
-from postroom.store.transaction import AuditChain, Conflict, StoreTransaction
+from postroom.store.transaction import AuditChain, Conflict, Row, StoreTransaction
 
-__all__ = ["AuditChain", "Conflict", "Store", "StoreTransaction", "open_store"]
+__all__ = ["AuditChain", "Conflict", "Row", "Store", "StoreTransaction", "open_store"]

@@ -7,6 +7,7 @@ import msgspec
 from postroom.jobs.models import BuiltInJob
 from postroom.jobs.registry import JobRegistry
 from postroom.jobs.states import JobState
+from postroom.kit.tracing import trace_id_of
 from postroom.queues import MessageSendRequest, Queue
 from postroom.store import StoreTransaction
 from postroom.subscribers.subscriptions import Subscription, Subscriptions
@@ -56,4 +57,5 @@ class Announcer:
         transaction.run(
             "insert_job", id=sent.id, type="webhook_post", queue=self._queue.name, reference=None, priority="normal",
             status=JobState.QUEUED, max_attempts=self._max_attempts, now_us=payload["atUs"], send_at_us=None,
+            trace_id=trace_id_of(transaction.trace),
         )  # fmt: skip

@@ -20,6 +20,7 @@ from postroom.accounts import Permission
 from postroom.kit.tracing import NoTracer
 from postroom.web import portal, unsubscribe
 from postroom.web.api import (
+    alerts,
     audit,
     enqueue,
     events,
@@ -27,6 +28,7 @@ from postroom.web.api import (
     jobs,
     messages,
     monitoring,
+    operations,
     queues,
     redrive,
     schedules,
@@ -80,8 +82,8 @@ PUBLIC: Final = ("/webhooks/", "/u/", "/p/")
 """Paths that show who they are for by a signature of their own: callbacks, unsubscribing, the portal."""
 
 PARTS: Final = (
-    exports, schedules, monitoring, messages, templates, suppressions, webhooks, unclear, events, users, session, audit,
-    delivery, unsubscribe, portal, assets, preferences, signing_in,
+    exports, schedules, monitoring, operations, alerts, messages, templates, suppressions, webhooks, unclear, events,
+    users, session, audit, delivery, unsubscribe, portal, assets, preferences, signing_in,
 )  # fmt: skip
 """Modules whose `HANDLERS` are served."""
 
@@ -296,8 +298,9 @@ def place_of(error: BaseException) -> str:
 def _litestar(services: WebServices) -> Litestar:
     return Litestar(
         [
-            enqueue.enqueue_job, enqueue.enqueue_batch, jobs.list_jobs, jobs.get_job,
-            queues.list_queues, queues.get_queue, queues.pause_queue, queues.resume_queue, queues.peek_queue,
+            enqueue.enqueue_job, enqueue.enqueue_batch, jobs.list_jobs, jobs.get_job, jobs.job_timeline,
+            queues.list_queues, queues.get_queue, queues.pause_queue, queues.drain_queue, queues.resume_queue,
+            queues.purge_queue, queues.change_queue, queues.peek_queue,
             redrive.redrive_queue, status.queue_status, sending.enqueue_test, sending.enqueue_one, health, ready,
             *(handler for part in PARTS for handler in part.HANDLERS),
         ],

@@ -20,6 +20,7 @@ from postroom.queues import (
     MessageRejected,
     MessageTooLarge,
     QueueClosed,
+    QueueDraining,
     QueueNotFound,
     QueuePaused,
     StorageFull,
@@ -31,6 +32,8 @@ INSTANCE_PREFIX: Final = "urn:postroom:request:"
 
 BUSY_SECONDS: Final = 5
 """Retry-After while the store is busy or closing."""
+DRAIN_SECONDS: Final = 60
+"""Retry-After while a queue is being drained."""
 FULL_SECONDS: Final = 60
 """Retry-After while the disk is full: a person has to make room."""
 
@@ -51,6 +54,7 @@ NOT_FOUND = Kind("not-found", 404, "There is no such thing")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This method is not for this path")
 CONFLICT = Kind("conflict", 409, "That cannot be done now")
 QUEUE_PAUSED = Kind("queue-paused", 409, "Delivery of the queue is paused")
+QUEUE_DRAINING = Kind("queue-draining", 503, "The queue takes nothing new at the moment")
 TOO_LARGE = Kind("too-large", 413, "Too large")
 JOB_INVALID = Kind("job-invalid", 422, "The job cannot be accepted")
 REQUEST_INVALID = Kind("request-invalid", 422, "The request cannot be carried out")
@@ -136,6 +140,8 @@ def problem_of(error: Exception) -> Refusal:
             )
         case QueuePaused():
             return Refusal(QUEUE_PAUSED)
+        case QueueDraining():
+            return _later(QUEUE_DRAINING, "It is being drained; nothing of this request was stored.", DRAIN_SECONDS)
         case ConfigurationError(key=str(key), allowed=str(allowed)):
             return Refusal(REQUEST_INVALID, errors=[FieldProblem(key, f"must be {allowed}")])
         case StorageFull():

@@ -1,6 +1,6 @@
 """What the HTTP API is given: open parts of an application that somebody else opened and will close."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -13,6 +13,7 @@ from postroom.kit.actor import Actor
 from postroom.kit.clock import Clock
 from postroom.messages import Desk, Draft, Inbox, Portal, Records
 from postroom.messages.unsubscribing import Unsubscribing
+from postroom.operations import Failures, Holds, Jobs, Redrives, Timelines
 from postroom.queues import Queues
 from postroom.store import Store, StoreTransaction
 from postroom.subscribers import Announcer, Subscriptions
@@ -57,6 +58,36 @@ class Watching(NamedTuple):
     incidents: Callable[[], Awaitable[list[dict[str, Any]]]]
     rules: Sequence[tuple[str, float]]
     why: Callable[[str], Awaitable[msgspec.Struct | None]]
+    series: Callable[[str], Awaitable[dict[str, Any]]]
+    """Every queue's curves over a window: 15m, 1h, 24h or 30d."""
+    standing: Callable[[], Awaitable[dict[str, Any]]]
+    """How each queue stands, in a sentence."""
+    look_anew: Callable[[], None]
+    """Something was changed that `standing` tells of."""
+    storage: Callable[[], Awaitable[dict[str, Any]]]
+    workers: Callable[[], Awaitable[list[dict[str, Any]]]]
+
+
+class AlertDesk(NamedTuple):
+    """Alerts, as requests see them."""
+
+    names: Mapping[str, str]
+    """Rule to what its threshold means."""
+    standing: Callable[[], Awaitable[Sequence[Any]]]
+    set: Any
+    """`set(rule, actor, threshold=, silent_us=)`"""
+    test: Callable[[Actor], Awaitable[int]]
+
+
+class Operating(NamedTuple):
+    """What operators do, as requests see it."""
+
+    holds: Holds
+    redrives: Redrives
+    failures: Failures
+    jobs: Jobs
+    timelines: Timelines
+    alerts: AlertDesk
 
 
 class ScheduleDesk(NamedTuple):
@@ -120,5 +151,8 @@ class WebServices(msgspec.Struct, frozen=True, kw_only=True):
     """Reads the answer of `/debug/queue-status`."""
     watching: Watching
     schedules: ScheduleDesk
+    operating: Operating
+    open_body: Callable[[bytes], bytes] = bytes
+    """Opens a message's body that was sealed; raises VaultError or ValueError."""
     exports: ExportDesk
     """Where exports are asked for."""

@@ -49,15 +49,17 @@ from postroom.messages.suppressions import Suppressions
 from postroom.messages.template_versions import Templates, filling
 from postroom.messages.unclear import UnclearWishes
 from postroom.messages.unsubscribing import Unsubscribing
+from postroom.operations import Failures, Holds, Jobs, Keeper, Redrives, Timelines
 from postroom.queues import ConsumerOptions, Queues, QueuesConfig, connect
 from postroom.retention import Archives
 from postroom.settings import Settings
 from postroom.store import Store, StoreTransaction, open_store
-from postroom.store.vault import Vault
+from postroom.store.vault import Sealing, Vault
 from postroom.subscribers import Announcer, Poster, Subscriptions, WebhookJob
 from postroom.web import Accounts, Token, Watching, WebServices
 from postroom.web.door import Door
 from postroom.web.limits import Rate, Rates
+from postroom.web.services import AlertDesk, Operating
 from postroom.wiring.clock import make_scheduler, schedule_desk
 from postroom.wiring.exports import (
     enlisting,
@@ -73,7 +75,8 @@ from postroom.wiring.telemetry import Telemetry, start_telemetry
 from postroom.wiring.webhooks import make_receivers
 from postroom.workers import StatusReader
 from postroom.workers.cron import Scheduler
-from postroom.workers.monitoring import Alerts, Meter, Monitor, why
+from postroom.workers.monitoring import Alerts, Meter, Monitor, Series, Standing, why
+from postroom.workers.monitoring.alerts import RULES
 
 DEFAULT_QUEUE = "message-delivery"
 WEBHOOK_ATTEMPTS = 3
@@ -100,6 +103,7 @@ class Application(NamedTuple):
     clock: Clock
     queues: Queues
     store: Store
+    vault: Sealing
     registry: JobRegistry
     producer: JobProducer
     records: Records
@@ -120,8 +124,13 @@ class Application(NamedTuple):
     exports: ExportDesk
     archives: Archives
     monitor: Monitor
-    meter: Meter | None
-    """What counts this process's work; None where it does none."""
+    meter: Meter
+    """What counts what this process does."""
+    series: Series
+    standing: Standing
+    holds: Holds
+    redrives: Redrives
+    keeper: Keeper
     alerts: Alerts
     scheduler: Scheduler
     queue: str
@@ -252,7 +261,10 @@ async def open_application(
         accounts = Accounts(users, Tokens(), Sessions(users), Passwords())
         grave = dead_letters_of(queues, name)
         monitor = Monitor(store, queues, router, clock, grave)
-        meter = Meter(store, queues, clock) if consume else None
+        meter = Meter(store, queues, clock, name, works=consume)
+        series = Series(store, clock)
+        holds, redrives = Holds(store, queues, clock), Redrives(store, queues, clock)
+        standing = Standing(queues, monitor, series, holds, clock, grave)
         alerts = make_alerts(
             settings, store, monitor, clock, enlist, subscriptions, announcer, dead_letters_of(queues, name)
         )
@@ -262,6 +274,7 @@ async def open_application(
             clock,
             queues,
             store,
+            vault,
             registry,
             producer,
             records,
@@ -283,6 +296,11 @@ async def open_application(
             archives,
             monitor,
             meter,
+            series,
+            standing,
+            holds,
+            redrives,
+            Keeper(holds, redrives, clock),
             alerts,
             make_scheduler(settings, queues.config, store, clock, registry, producer, ledger, queues[name]),
             name,
@@ -302,6 +320,7 @@ def web_services(app: Application) -> WebServices:
         tokens=[Token(token.name, token.role, token.secret) for token in app.settings.api_tokens],
         queues=app.queues,
         store=app.store,
+        open_body=app.vault.open_body,
         clock=app.clock,
         producer=app.producer,
         desk=app.desk,
@@ -325,6 +344,19 @@ def web_services(app: Application) -> WebServices:
             app.alerts.incidents,
             [(rule.name, rule.threshold) for rule in app.alerts.rules],
             lambda id_: why(app.store, app.queues, app.clock, id_),
+            app.series.read,
+            app.standing.read,
+            app.standing.forget,
+            app.monitor.tables,
+            app.monitor.workers,
+        ),
+        operating=Operating(
+            app.holds,
+            app.redrives,
+            Failures(app.store, app.clock),
+            Jobs(app.store),
+            Timelines(app.store),
+            AlertDesk(RULES, app.alerts.standing, app.alerts.set, app.alerts.test),
         ),
         schedules=schedule_desk(app.scheduler, app.store, app.clock),
     )

@@ -1,1 +1,2 @@
-SELECT count(*) - count(processed_us) AS waiting, count(problem) AS problems FROM webhook_inbox
+SELECT (SELECT count(*) FROM webhook_inbox WHERE processed_us IS NULL) AS waiting,
+    (SELECT count(*) FROM webhook_inbox WHERE problem IS NOT NULL) AS problems

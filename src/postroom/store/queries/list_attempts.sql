@@ -1,2 +1,2 @@
-SELECT number, started_us, finished_us, outcome, provider, code, reason FROM attempts
+SELECT number, started_us, finished_us, outcome, provider, code, reason, worker FROM attempts
 WHERE job_id = :job_id ORDER BY number

@@ -10,7 +10,8 @@ from litestar.params import FromPath, QueryParameter
 
 from postroom.accounts import Permission
 from postroom.jobs import JobState
-from postroom.kit.clock import to_datetime
+from postroom.kit.clock import isoformat, to_datetime
+from postroom.operations import JobSearch
 from postroom.store import StoreTransaction
 from postroom.web.auth import needs
 from postroom.web.dependencies import Services
@@ -35,6 +36,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     provider: str | None
     code: str | None
     reason: str | None
+    worker: str | None
+    """Host and process that made it."""
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -63,6 +66,10 @@ class JobHistory(JobView, frozen=True, kw_only=True, rename="camel"):
     """A job's record with its attempts."""
 
     history: Sequence[Attempt]
+    trace_id: str | None
+    """Of the trace that enqueued it."""
+    fingerprint: str | None
+    """Of its failure, while it is failed; see /api/failures."""
 
 
 class JobPage(msgspec.Struct, frozen=True):
@@ -92,21 +99,14 @@ async def list_jobs(
         ),
     ] = None,
 ) -> JobPage:
-    """Look through jobs page by page."""
+    """Look through jobs page by page; one looks at 20,000 at most, so it may be short and have a next all the same."""
     count = read_limit(limit)
-    values = {
-        "status": read_choice("status", status, STATES),
-        "type": read_choice("type", job_type, services.producer.registry.all_types),
-        "before": read_cursor(before),
-        # One more than asked for tells whether there is a next page.
-        "limit": count + 1,
-    }
-    query = "list_jobs" if values["status"] is None else "list_jobs_in_status"
-    rows = await services.store.read(lambda transaction: transaction.all(query, **values))
-    more = len(rows) > count
-    return JobPage(
-        [JobView(**_fields(row)) for row in rows[:count]], str(rows[count - 1]["seq"]) if more else None
+    wanted = JobSearch(
+        status=read_choice("status", status, STATES),
+        type=read_choice("type", job_type, services.producer.registry.all_types),
     )
+    page = await services.operating.jobs.search(wanted, read_cursor(before), count)
+    return JobPage([JobView(**view_of(row)) for row in page.rows], None if page.next is None else str(page.next))
 
 
 @get(
@@ -124,7 +124,10 @@ async def get_job(job_id: FromPath[str], services: Services) -> JobHistory:
         if row is None:
             return None
         attempts = transaction.all("list_attempts", job_id=job_id)
-        return JobHistory(**_fields(row), history=[_attempt(attempt) for attempt in attempts])
+        return JobHistory(
+            **view_of(row), history=[_attempt(attempt) for attempt in attempts],
+            trace_id=row["trace_id"], fingerprint=row["fingerprint"],
+        )  # fmt: skip
 
     found = await services.store.read(look)
     if found is None:
@@ -132,7 +135,8 @@ async def get_job(job_id: FromPath[str], services: Services) -> JobHistory:
     return found
 
 
-def _fields(row: dict[str, Any]) -> dict[str, Any]:
+def view_of(row: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a JobView."""
     return {
         "job_id": row["id"],
         "type": row["type"],
@@ -161,4 +165,17 @@ def _attempt(row: dict[str, Any]) -> Attempt:
         provider=row["provider"],
         code=row["code"],
         reason=row["reason"],
+        worker=row["worker"],
     )
+
+
+@get(
+    "/api/jobs/{job_id:str}/timeline", guards=LOOKS_UP, operation_id="jobTimeline", tags=["jobs"],
+    summary="All that happened to a job",
+)  # fmt: skip
+async def job_timeline(job_id: FromPath[str], services: Services) -> dict[str, Any]:
+    """Attempts, calls to providers, their answers and reports, and who acted; oldest first."""
+    entries = await services.operating.timelines.of(job_id)
+    if not entries:
+        raise Refusal(NOT_FOUND, "There is no job with that id.")
+    return {"jobId": job_id, "entries": [{"at": isoformat(one["atUs"]), **one} for one in entries]}

@@ -14,6 +14,7 @@ from postroom.web.paging import read_choice
 from postroom.web.problems import NOT_FOUND, Refusal
 
 SEES: Final = [needs(Permission.SEE_STATUS)]
+CURVES: Final = ("15m", "1h", "24h", "30d")
 WINDOWS: Final = ("5m", "15m", "1h", "24h")
 
 
@@ -62,4 +63,28 @@ async def why_message(message_id: FromPath[str], services: Services) -> dict[str
     return answer
 
 
-HANDLERS: Final = (performance, queue_metrics, monitoring_health, monitoring_alerts, why_message)
+@get("/monitoring/series", guards=SEES, operation_id="series", tags=["monitoring"],
+     summary="Curves of every queue")  # fmt: skip
+async def series(services: Services, window: FromQuery[str | None] = None) -> dict[str, Any]:
+    """In, out, failed, retried, backlog, in flight, oldest age, waits and runs over 15m (by default), 1h, 24h or 30d."""
+    return await services.watching.series(read_choice("window", window, CURVES) or "15m")
+
+
+@get("/monitoring/standing", guards=SEES, operation_id="standing", tags=["monitoring"],
+     summary="How each queue stands, in a sentence")  # fmt: skip
+async def standing(services: Services) -> dict[str, Any]:
+    """With level, rates, hold and forecast, and the workers; as of `at`."""
+    found: dict[str, Any] = msgspec.to_builtins(await services.watching.standing())
+    return found
+
+
+@get("/monitoring/storage", guards=SEES, operation_id="storage", tags=["monitoring"],
+     summary="The database's file and tables")  # fmt: skip
+async def storage(services: Services) -> dict[str, Any]:
+    """Pages, free pages, and about how many rows each table has."""
+    return await services.watching.storage()
+
+
+HANDLERS: Final = (
+    series, standing, storage, performance, queue_metrics, monitoring_health, monitoring_alerts, why_message,
+)  # fmt: skip

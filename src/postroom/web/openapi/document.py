@@ -18,7 +18,19 @@ from postroom import __version__
 from postroom.messages import Changes, Draft
 from postroom.messages.templates import NewTemplate, TemplateText
 from postroom.queues.limits import BATCH_COUNT_MAX
-from postroom.web.api import exports, messages, session, suppressions, templates, unclear, users, webhooks
+from postroom.web.api import (
+    alerts,
+    exports,
+    messages,
+    operations,
+    queues,
+    session,
+    suppressions,
+    templates,
+    unclear,
+    users,
+    webhooks,
+)
 from postroom.web.api.enqueue import ENQUEUE_BATCH, ENQUEUE_JOB
 from postroom.web.api.redrive import RedriveRequest
 from postroom.web.debug import delivery
@@ -88,6 +100,13 @@ BODIES: Final[Mapping[str, tuple[type[msgspec.Struct], bool]]] = {
     "suppressAddress": (suppressions.NewSuppression, True),
     "liftSuppression": (suppressions.Lifting, True),
     "decideUnclearWish": (unclear.Deciding, True),
+    "pauseQueue": (queues.HoldRequest, False),
+    "drainQueue": (queues.HoldRequest, False),
+    "purgeQueue": (queues.PurgeRequest, True),
+    "changeQueue": (queues.QueueChange, True),
+    "beginRedrive": (operations.RedriveWanted, False),
+    "changeRedrive": (operations.RateChange, True),
+    "setAlertRule": (alerts.RuleChange, True),
 }
 """Operation to the model of its body, and whether it must have one."""
 

@@ -10,7 +10,9 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
+from postroom.audit import record
 from postroom.jobs.models import EmailJob, Job
+from postroom.kit.actor import Actor
 from postroom.kit.clock import MICROSECOND, Clock, isoformat
 from postroom.kit.service import Service
 from postroom.queues import BrokerUnavailable
@@ -51,6 +53,18 @@ class Finding(NamedTuple):
     value: float
 
 
+class Set(NamedTuple):
+    """How a rule stands now."""
+
+    rule: Rule
+    configured: float | None
+    """The threshold of the settings; None: they do not have the rule."""
+    silent_us: int | None
+    """Nobody is told until then."""
+    actor: str | None
+    """Who set it otherwise."""
+
+
 Tell = Callable[[StoreTransaction, str, dict[str, Any]], None]
 """Tells subscribers: event id and payload."""
 
@@ -86,6 +100,7 @@ class Alerts(Service):
         self._enlist = enlist
         self._tell = tell
         self._dead_letters = dead_letters
+        self._silent_rules: set[str] = set()
         self._logger = structlog.get_logger("postroom.alerts")
 
     async def look(self) -> int:
@@ -97,6 +112,60 @@ class Alerts(Service):
             return 0
         found = await self._findings(now_us)
         return await self._store.write(functools.partial(self._decide, found, now_us))
+
+    async def standing(self) -> list[Set]:
+        """The rules as they stand: the settings', with what people have set over them."""
+        rows = {row["rule"]: row for row in await self._store.read(lambda t: t.all("list_alert_rules"))}
+        configured = {rule.name: rule.threshold for rule in self.rules}
+        found = []
+        for name in RULES:
+            row = rows.get(name)
+            threshold = (
+                row["threshold"] if row is not None and row["threshold"] is not None else configured.get(name)
+            )
+            if threshold is not None:
+                silent_us, actor = (row["silent_us"], row["actor"]) if row is not None else (None, None)
+                found.append(Set(Rule(name, threshold), configured.get(name), silent_us, actor))
+        return found
+
+    async def set(
+        self, rule: str, actor: Actor, *, threshold: float | None, silent_us: int | None
+    ) -> None:  # fmt: skip
+        """Set a rule over the settings (None: as they have it), and keep it silent until a moment."""
+        now_us = self._clock.now_us()
+
+        def write(transaction: StoreTransaction) -> None:
+            transaction.run(
+                "set_alert_rule", rule=rule, threshold=threshold, silent_us=silent_us, actor=actor.name, now_us=now_us
+            )  # fmt: skip
+            record(
+                transaction, at_us=now_us, actor=actor, action="alert.set", object_type="alert", object_id=rule,
+                details={"threshold": threshold, "silentUs": silent_us},
+            )  # fmt: skip
+
+        await self._store.write(write)
+
+    async def test(self, actor: Actor) -> int:
+        """Send a notice that says it is only a test; returns to how many addresses."""
+        now_us = self._clock.now_us()
+
+        def write(transaction: StoreTransaction) -> None:
+            for number, address in enumerate(self._addresses):
+                text = "This is a test of Postroom's alerts. Nothing is wrong.\n"
+                id_ = f"alert-test-{now_us}-{number}"
+                job = EmailJob(message_id=id_, recipient=address, subject="Postroom: a test", content=text)
+                self._enlist(transaction, job)
+            payload: dict[str, Any] = {
+                "type": "alert.test", "timestamp": isoformat(now_us), "atUs": now_us, "data": {},
+            }  # fmt: skip
+            self._tell(transaction, f"alert-test-{now_us}", payload)
+            record(
+                transaction, at_us=now_us, actor=actor, action="alert.tested", object_type="alert", object_id="all",
+                details={"addresses": len(self._addresses)},
+            )  # fmt: skip
+
+        await self._store.write(write)
+        return len(self._addresses)
 
     async def incidents(self, limit: int = 50) -> list[dict[str, Any]]:
         """The newest, open or closed."""
@@ -115,7 +184,8 @@ class Alerts(Service):
             "oldest_age": self._oldest, "failure_rate": self._failures, "dlq_growth": self._dead, "disk_free": self._disk,
             "cron_silent": self._silent,
         }  # fmt: skip
-        return [finding for rule in self.rules for finding in await looks[rule.name](rule)]
+        rules = [one.rule for one in await self.standing()]
+        return [finding for rule in rules for finding in await looks[rule.name](rule)]
 
     async def _queues(self) -> list[dict[str, Any]]:
         figures: list[dict[str, Any]] = (await self._monitor.performance("15m"))["queues"]
@@ -156,6 +226,9 @@ class Alerts(Service):
 
     def _decide(self, found: Sequence[Finding], now_us: int, transaction: StoreTransaction) -> int:
         standing = {(row["rule"], row["subject"]): row for row in transaction.all("open_incidents")}
+        self._silent_rules = {
+            row["rule"] for row in transaction.all("list_alert_rules") if (row["silent_us"] or 0) > now_us
+        }
         changed = 0
         for one in found:
             row = standing.pop((one.rule.name, one.subject), None)
@@ -185,6 +258,8 @@ class Alerts(Service):
         return True
 
     def _notify(self, transaction: StoreTransaction, kind: str, row: dict[str, Any], now_us: int) -> None:
+        if row["rule"] in self._silent_rules:
+            return
         over = kind == "alert.resolved"
         subject = f"Postroom: {row['rule']} of {row['subject']} {'is well again' if over else 'needs you'}"
         sign = "below" if row["rule"] == "disk_free" else "above"

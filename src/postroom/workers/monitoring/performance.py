@@ -59,8 +59,13 @@ class Monitor:
         return [
             {
                 "id": row["id"], "host": row["host"], "pid": row["pid"], "version": row["version"],
-                "queues": msgspec.json.decode(row["queues"]), "running": row["running"],
+                "queues": msgspec.json.decode(row["queues"]), "running": row["running"], "slots": row["slots"],
+                "memoryBytes": row["memory_bytes"], "leasesLost": row["leases_lost"], "stopBy": row["stop_by"],
+                "work": [
+                    {**one, "since": isoformat(one["sinceUs"])} for one in msgspec.json.decode(row["work"])
+                ],
                 "startedAt": isoformat(row["started_us"]), "seenAt": isoformat(row["seen_us"]),
+                "startedUs": row["started_us"], "seenUs": row["seen_us"],
             }
             for row in rows
         ]  # fmt: skip
@@ -92,6 +97,18 @@ class Monitor:
         """What the store tells of its room, and whether the wall clock was set since this process began."""
         step = time.time() - time.monotonic() - self._began
         return {**await self._store.storage(), "clockStepSeconds": round(step, 3)}
+
+    async def tables(self) -> dict[str, Any]:
+        """Pages of the file, how many of them are free, and about how many rows the tables have."""
+        facts, keys = await self._store.read(lambda t: (t.one("storage_facts"), t.all("table_keys")))
+        facts = facts or {"pages": 0, "page_bytes": 0, "free_pages": 0}
+        return {
+            "pageBytes": facts["page_bytes"], "pages": facts["pages"], "freePages": facts["free_pages"],
+            "tables": [
+                {"name": row["name"], "rowsAtMost": 0 if row["last"] is None else row["last"] - row["first"] + 1}
+                for row in keys
+            ],
+        }  # fmt: skip
 
     async def health(self) -> dict[str, Any]:
         """Checks with a sentence each; `status` is the worst: ok, warn or fail."""

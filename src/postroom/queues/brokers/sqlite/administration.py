@@ -11,8 +11,13 @@ from postroom.queues.brokers.sqlite.sending import read_backlog
 from postroom.queues.brokers.sqlite.sweeping import as_json, delete_rows
 from postroom.queues.options import QueueOptions
 
+COUNTED_MAX = 5000
+"""Rows that are counted one by one for a look at a queue, unless it must be."""
 ROWS_A_TRANSACTION = 5000
 """Rows deleted in one transaction by a purge."""
+
+FEW = 4
+"""A queue is small where the others have so many times its messages."""
 
 Rows = list[tuple[int, int, bool]]
 
@@ -104,7 +109,10 @@ def browse(
 ) -> list[Browsed]:
     """Messages in the order of their arrival."""
     values = {"queue_id": queue_id, "now_us": now_us, "after": after, "limit": limit}
-    return [_browsed(row) for row in connection.execute(SQL.browse, values)]
+    (own, others) = connection.execute(SQL.share, {"queue_id": queue_id}).fetchone()
+    # A small queue among much else is found by its index and sorted; a large one is met at every step in order.
+    query = SQL.browse_few if own * FEW < others else SQL.browse
+    return [_browsed(row) for row in connection.execute(query, values)]
 
 
 def peek(connection: sqlite3.Connection, queue_id: int, now_us: int, limit: int) -> list[Browsed]:
@@ -128,7 +136,14 @@ def info(connection: sqlite3.Connection, queue_id: int, now_us: int) -> QueueInf
         return None
     name, options, paused, created_us, count, _, in_flight = facts
     backlog: Backlog = read_backlog(connection, queue_id)
-    (due,) = connection.execute(SQL.count_due, {"queue_id": queue_id, "now_us": now_us}).fetchone()
+    values = {"queue_id": queue_id, "now_us": now_us, "limit": COUNTED_MAX}
+    (due,) = connection.execute(SQL.count_due, values).fetchone()
+    if due == COUNTED_MAX:
+        # Many are due: the others are counted instead, and only where both are many, all of both.
+        (later,) = connection.execute(SQL.count_later, values).fetchone()
+        if later == COUNTED_MAX:
+            (later,) = connection.execute(SQL.count_later, {**values, "limit": -1}).fetchone()
+        due = max(0, count - later)
     # Leases that ran out count as ready again, although their rows still carry a token.
     flying = 0
     if in_flight and count > due:

@@ -1,0 +1,1 @@
+SELECT * FROM failures WHERE fingerprint = :fingerprint

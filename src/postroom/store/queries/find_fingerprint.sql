@@ -1,0 +1,1 @@
+SELECT fingerprint FROM jobs WHERE id = :id

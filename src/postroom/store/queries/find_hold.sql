@@ -1,0 +1,1 @@
+SELECT * FROM queue_holds WHERE queue = :queue

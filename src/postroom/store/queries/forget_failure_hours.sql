@@ -1,0 +1,1 @@
+DELETE FROM failure_hours WHERE hour_us < :before_us

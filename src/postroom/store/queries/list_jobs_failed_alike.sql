@@ -1,0 +1,3 @@
+SELECT seq, id, type, queue, reference, priority, status, attempts, max_attempts, created_us, updated_us,
+       send_at_us, next_us, finished_us, code, reason, fingerprint
+FROM jobs WHERE fingerprint = :fingerprint AND seq < :before ORDER BY seq DESC LIMIT :limit

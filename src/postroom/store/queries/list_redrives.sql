@@ -1,0 +1,1 @@
+SELECT * FROM redrives WHERE seq < :before ORDER BY seq DESC LIMIT :limit

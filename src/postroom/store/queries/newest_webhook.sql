@@ -1,0 +1,1 @@
+SELECT seq FROM webhook_inbox ORDER BY seq DESC LIMIT 1

@@ -1,0 +1,1 @@
+DELETE FROM queue_holds WHERE queue = :queue

@@ -1,0 +1,1 @@
+SELECT id, holder, held_us FROM redrives WHERE state = 'running' ORDER BY seq LIMIT 100

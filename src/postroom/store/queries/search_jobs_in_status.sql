@@ -1,0 +1,7 @@
+-- By the index of states, whose entries of one state are in the order of seq; between two keys.
+SELECT seq, id, type, queue, reference, priority, status, attempts, max_attempts, created_us, updated_us,
+       send_at_us, next_us, finished_us, code, reason, fingerprint
+FROM jobs WHERE status = :status AND seq < :before AND seq >= :lowest
+    AND (:type IS NULL OR type = :type) AND (:code IS NULL OR code = :code)
+    AND (:text IS NULL OR lower(reason) LIKE :text ESCAPE '\')
+ORDER BY seq DESC LIMIT :limit
