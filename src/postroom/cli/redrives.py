@@ -1,4 +1,4 @@
-"""`dlq redrives ...`: what is brought back or deleted in the background by a running service."""
+"""`dlq runs ...`: what is brought back or deleted in the background by a running service."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from postroom.operations import Action, Choice, Redrive
 from postroom.queues import Filter
 
 
-@click.group(cls=CommandGroup)
+@click.group("runs", cls=CommandGroup)
 def redrives() -> None:
     """Begin, follow, stop and resume redrives that a running service carries out."""
 
@@ -82,7 +82,7 @@ def begin(
             return await app.redrives.begin(name, Action.REDRIVE, choice, who(), target=to, rate=rate)
 
     one = run(act())
-    click.echo(f"{one.id}: {one.expected:,} match; `postroom dlq redrives show {one.id}` follows it")
+    click.echo(f"{one.id}: {one.expected:,} match; `postroom dlq runs show {one.id}` follows it")
 
 
 @redrives.command()
@@ -96,7 +96,7 @@ def stop(id_: str) -> None:
 
     if not run(_known(id_, act())):
         raise Failure(f"{id_} is over already")
-    click.echo(f"stopped; `postroom dlq redrives resume {id_}` lets it go on")
+    click.echo(f"stopped; `postroom dlq runs resume {id_}` lets it go on")
 
 
 @redrives.command()
@@ -117,7 +117,7 @@ async def _known(id_: str, work: Any) -> Any:
     try:
         return await work
     except LookupError:
-        raise Failure(f"there is no redrive {id_}; `postroom dlq redrives list` shows them") from None
+        raise Failure(f"there is no redrive {id_}; `postroom dlq runs list` shows them") from None
 
 
 def _facts(one: Redrive) -> dict[str, Any]:

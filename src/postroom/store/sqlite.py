@@ -109,12 +109,19 @@ class SqliteStore(Store):
                 raise BrokerUnavailable(f"{self.name} cannot be read: {error}") from error
 
     async def storage(self) -> dict[str, Any]:
-        """The file, its log, and the room that is left beside it."""
+        """The file, its pages, its log, and the room that is left beside it."""
+        pages = await self.read(self._pages)
         folder, log = self.path.resolve().parent, self.path.with_name(self.path.name + "-wal")
         return {
             "databaseBytes": self.path.stat().st_size, "walBytes": log.stat().st_size if log.exists() else 0,
-            "diskFreeBytes": shutil.disk_usage(folder).free,
+            "diskFreeBytes": shutil.disk_usage(folder).free, **pages,
         }  # fmt: skip
+
+    def _pages(self, _: StoreTransaction) -> dict[str, Any]:
+        names = {"pages": "page_count", "freePages": "freelist_count", "pageBytes": "page_size"}
+        return {
+            name: self._reader.execute(f"PRAGMA {pragma}").fetchone()[0] for name, pragma in names.items()
+        }
 
     async def give_back(self, most: int) -> int:
         """Return free pages beyond PAGES_KEPT (https://www.sqlite.org/pragma.html#pragma_incremental_vacuum).

@@ -1,5 +1,5 @@
 -- Between two keys, which bounds what is looked at.
 SELECT * FROM audit_log WHERE seq < :before AND seq >= :lowest
-    AND (:action IS NULL OR action = :action) AND (:object_type IS NULL OR object_type = :object_type)
+    AND (CAST(:action AS TEXT) IS NULL OR action = :action) AND (CAST(:object_type AS TEXT) IS NULL OR object_type = :object_type)
     AND at_us >= :from_us AND at_us < :until_us
 ORDER BY seq DESC LIMIT :limit

@@ -26,7 +26,10 @@ STORAGE: Final = {
     "walBytes": ("postroom_wal_bytes", "Size of its write-ahead log."),
     "diskFreeBytes": ("postroom_disk_free_bytes", "Room that is left beside it."),
     "connections": ("postroom_server_connections", "Connections to the PostgreSQL server."),
-    "oldestSnapshotSeconds": ("postroom_oldest_transaction_seconds", "Age of the database's oldest open transaction."),
+    "oldestSnapshotSeconds": (
+        "postroom_oldest_transaction_seconds",
+        "Age of the database's oldest open transaction.",
+    ),
     "clockStepSeconds": (
         "postroom_clock_step_seconds",
         "How far the wall clock was moved since the process began.",

@@ -99,11 +99,10 @@ class Monitor:
         return {**await self._store.storage(), "clockStepSeconds": round(step, 3)}
 
     async def tables(self) -> dict[str, Any]:
-        """Pages of the file, how many of them are free, and about how many rows the tables have."""
-        facts, keys = await self._store.read(lambda t: (t.one("storage_facts"), t.all("table_keys")))
-        facts = facts or {"pages": 0, "page_bytes": 0, "free_pages": 0}
+        """What the store tells of its room, and how many rows the tables have at most."""
+        keys = await self._store.read(lambda transaction: transaction.all("table_keys"))
         return {
-            "pageBytes": facts["page_bytes"], "pages": facts["pages"], "freePages": facts["free_pages"],
+            **await self.storage(), "at": isoformat(self._clock.now_us()), "store": self._store.name,
             "tables": [
                 {"name": row["name"], "rowsAtMost": 0 if row["last"] is None else row["last"] - row["first"] + 1}
                 for row in keys
