@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import secrets
-import time
 from base64 import b64decode, b64encode
 from email import message_from_bytes
 from email.policy import SMTP
@@ -15,7 +14,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from postroom.delivery.testing.loopback import Answer, Request
+from postroom.delivery.testing.reports import Callback
 from postroom.delivery.testing.script import Double
+from postroom.delivery.testing.sns import SnsSigner, is_signed
 from postroom.kit.ids import new_id
 
 
@@ -59,20 +60,24 @@ class SendGridDouble(Double):
         """An event as the webhook has it."""
         args = message.get("custom_args", {})
         return {
-            "email": message["personalizations"][0]["to"][0]["email"], "timestamp": int(time.time()), "event": event,
+            "email": message["personalizations"][0]["to"][0]["email"], "timestamp": int(self.now()), "event": event,
             "sg_event_id": new_id(), "sg_message_id": f"{message['id']}.filter", **args, **more,
         }  # fmt: skip
 
     def signed(self, events: list[dict[str, Any]], *, at: int | None = None) -> tuple[dict[str, str], bytes]:
         """Headers and body of a post of events."""
         body = msgspec.json.encode(events) + b"\r\n"
-        stamp = str(at if at is not None else int(time.time()))
+        stamp = str(at if at is not None else int(self.now()))
         signature = self._signer.sign(stamp.encode() + body, ECDSA(SHA256()))
         return {
             "x-twilio-email-event-webhook-signature": b64encode(signature).decode(),
             "x-twilio-email-event-webhook-timestamp": stamp,
             "content-type": "application/json",
         }, body
+
+    def callback_of(self, message: dict[str, Any], status: str, **details: Any) -> Callback:
+        """See `Double`; an array of one event."""
+        return Callback(self.webhook_url, *self.signed([self.event(message, status, **details)]))
 
 
 class ResendDouble(Double):
@@ -130,7 +135,7 @@ class ResendDouble(Double):
     ) -> tuple[dict[str, str], bytes]:
         """Headers and body of a post of an event."""
         body = msgspec.json.encode(event)
-        id_, stamp = id_ or f"msg_{new_id()}", str(at if at is not None else int(time.time()))
+        id_, stamp = id_ or f"msg_{new_id()}", str(at if at is not None else int(self.now()))
         secret = b64decode(self.webhook_secret.removeprefix("whsec_"))
         digest = hmac.digest(secret, f"{id_}.{stamp}.".encode() + body, "sha256")
         headers = {
@@ -140,14 +145,26 @@ class ResendDouble(Double):
         }
         return headers, body
 
+    def callback_of(self, message: dict[str, Any], status: str, **details: Any) -> Callback:
+        """See `Double`; the event's kind without its prefix."""
+        return Callback(self.webhook_url, *self.signed(self.event(message, status, **details)))
+
 
 class SesDouble(Double):
-    """SES's outbound-emails. Signatures are looked for, not checked."""
+    """SES's outbound-emails, whose requests have to be signed (SigV4), and its events by SNS."""
+
+    def __init__(self, key: str = "AKID", secret: str = "SECRET") -> None:
+        super().__init__()
+        self.key = key
+        self.secret = secret
+        self.sns = SnsSigner()
 
     def check(self, request: Request) -> Answer | None:
-        """A signature, and the parts that are required."""
-        if not request.headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 "):
+        """A signature that is right, and the parts that are required."""
+        if not request.headers.get("authorization"):
             return _ses(403, "MissingAuthenticationTokenException")
+        if not is_signed(request, self.key, self.secret, "ses"):
+            return _ses(403, "InvalidSignatureException")
         body = _json(request)
         content = body.get("Content", {})
         if not body.get("Destination", {}).get("ToAddresses") and "Raw" not in content:
@@ -172,6 +189,11 @@ class SesDouble(Double):
             "destination": message["Destination"]["ToAddresses"],
         }  # fmt: skip
         return {"eventType": kind, "mail": mail, **detail}
+
+    def callback_of(self, message: dict[str, Any], status: str, **details: Any) -> Callback:
+        """See `Double`; an event of SES's in a signed envelope of SNS's."""
+        body = self.sns.signed(self.event(message, status, **details), at=self.now(), id_=new_id())
+        return Callback(self.webhook_url, {"content-type": "text/plain; charset=UTF-8"}, body)
 
 
 def _json(request: Request) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Doubles of Twilio Messages and Vonage SMS."""
 
+import hashlib
 import hmac
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime
@@ -7,9 +8,11 @@ from email.utils import format_datetime
 from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
+import jwt
 import msgspec
 
 from postroom.delivery.testing.loopback import Answer, Request
+from postroom.delivery.testing.reports import Callback
 from postroom.delivery.testing.script import Double
 from postroom.kit.ids import new_id
 
@@ -88,6 +91,10 @@ class TwilioDouble(Double):
         }  # fmt: skip
         return self.signed(message["status_callback"] or "", form)
 
+    def callback_of(self, message: dict[str, Any], status: str, **details: Any) -> Callback:
+        """See `Double`; `error` is an error code."""
+        return Callback(*self.callback(message, status, **details))
+
     def inbound(self, url: str, sender: str, text: str, **more: str) -> tuple[str, dict[str, str], bytes]:
         """The same of a message that a person wrote to us."""
         form = {"MessageSid": "SM" + new_id(), "AccountSid": self.account, "From": sender, "To": "+15005550006",
@@ -102,25 +109,23 @@ class TwilioDouble(Double):
         return url, headers, urlencode(form).encode()
 
     def _unauthorised(self, request: Request) -> Answer | None:
-        kind, _, given = request.headers.get("authorization", "").partition(" ")
-        expected = f"{self.account}:{self.token}".encode()
-        if kind.lower() == "basic" and b64decode(given) == expected:
-            return None
-        return _error(401, 20003)
+        return None if _is_basic(request, self.account, self.token) else _error(401, 20003)
 
 
 class VonageDouble(Double):
     """Vonage's SMS interface."""
 
-    def __init__(self, key: str = "key", secret: str = "secret") -> None:
+    def __init__(self, key: str = "key", secret: str = "secret", signature_secret: str = "s" * 32) -> None:
         super().__init__()
         self.key = key
         self.secret = secret
+        self.signature_secret = signature_secret
 
     def check(self, request: Request) -> Answer | None:
-        """Credentials and required parameters; refusals come with 200."""
+        """Credentials, as parameters or by Basic auth, and required parameters; refusals come with 200."""
         form = _form(request)
-        if (form.get("api_key"), form.get("api_secret")) != (self.key, self.secret):
+        by_form = (form.get("api_key"), form.get("api_secret")) == (self.key, self.secret)
+        if not by_form and not _is_basic(request, self.key, self.secret):
             return _part("4", form)
         if not form.get("to") or not form.get("from") or not form.get("text"):
             return _part("2", form)
@@ -142,6 +147,30 @@ class VonageDouble(Double):
             "err-code": code, "client-ref": message.get("client-ref", ""), "message-timestamp": "2026-11-23 12:00:00",
         }  # fmt: skip
 
+    def callback_of(self, message: dict[str, Any], status: str, **details: Any) -> Callback:
+        """See `Double`; `code` is the receipt's err-code."""
+        url = message.get("callback") or self.webhook_url
+        return Callback(url, *self.signed(self.receipt(message, status, **details)))
+
+    def inbound(self, sender: str, text: str) -> tuple[dict[str, str], bytes]:
+        """Headers and body of a message that a person wrote to us; signed."""
+        return self.signed({"msisdn": sender, "to": "447700900000", "messageId": new_id(), "text": text})
+
+    def signed(self, entry: dict[str, str]) -> tuple[dict[str, str], bytes]:
+        """Headers and body of a post: a JWT whose claims hold the body's digest."""
+        body = msgspec.json.encode(entry)
+        claims = {
+            "iat": int(self.now()), "jti": new_id(), "iss": "Vonage", "api_key": self.key,
+            "payload_hash": hashlib.sha256(body).hexdigest(),
+        }  # fmt: skip
+        bearer = jwt.encode(claims, self.signature_secret, "HS256")
+        return {"authorization": f"Bearer {bearer}", "content-type": "application/json"}, body
+
+
+def _is_basic(request: Request, user: str, password: str) -> bool:
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    return kind.lower() == "basic" and b64decode(given) == f"{user}:{password}".encode()
+
 
 def _form(request: Request) -> dict[str, str]:
     if "json" in request.headers.get("content-type", ""):
@@ -157,5 +186,12 @@ def _error(status: int, code: int) -> Answer:
 
 def _part(status: str, form: dict[str, str], message_id: str | None = None) -> Answer:
     part = {"to": form.get("to", ""), "status": status}
-    part |= {"message-id": message_id} if message_id else {"error-text": "refused"}
+    part |= (
+        {
+            "message-id": message_id, "remaining-balance": "3.14", "message-price": "0.03", "network": "310004",
+            "client-ref": form.get("client-ref", ""),
+        }
+        if message_id
+        else {"error-text": "refused"}
+    )  # fmt: skip
     return Answer.json(200, {"message-count": "1", "messages": [part]})
