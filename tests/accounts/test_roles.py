@@ -21,6 +21,7 @@ manage_queues        no    no       no     yes   no      no       yes
 manage_templates     no    yes      no     yes   no      no       no
 manage_suppressions  no    yes      yes    yes   no      no       yes
 manage_webhooks      no    no       no     yes   no      no       yes
+debug                no    no       no     yes   no      no       no
 manage_users         no    no       no     yes   no      no       no
 """
 ROWS = [line.split() for line in TABLE.strip().splitlines()]

@@ -1,15 +1,24 @@
 """Stories of messages from the first word to the proof of delivery, by the API that everybody uses."""
 
+import hmac
 from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from vonage_http_client.auth import Auth
 
 from postroom.delivery.testing import (
     AcceptAndHangUp,
+    Answer,
+    HangUp,
     Reply,
     ResendDouble,
     SendGridDouble,
     TwilioDouble,
+    VonageDouble,
 )
 from postroom.queues.testing import VirtualClock
+from postroom.wiring import web_services
 
 TEXT = {"channel": "sms", "messageId": "m-1", "recipient": "+14155552671", "content": "Tomorrow at 2 pm."}
 EMAIL = {
@@ -374,3 +383,89 @@ async def test_idempotency_key_drafts_once(serving: Any) -> None:
         assert again.headers["idempotency-replayed"] == "true"
         assert other.status_code == 422
         assert len((await service.get("/api/messages"))["messages"]) == 1
+
+
+async def test_own_vocabulary_that_makes_no_sense_is_refused(serving: Any, clock: VirtualClock) -> None:
+    """Signed junk is told to whoever integrates us, field by field, and is not stored."""
+    async with serving() as service:
+        secret = web_services(service.app).webhook_secret
+        for body in (b"junk", b"{}", b'{"messageId":"x","status":"odd"}', b"[1]", b"\xff"):
+            digest = hmac.digest(secret.encode(), body, "sha256").hex()
+            answer = await service.ask(
+                "POST", "/webhooks/delivery", body, x_webhook_signature=f"sha256={digest}"
+            )
+            assert answer.status_code == 422, answer.text
+        status = await service.get("/debug/delivery-status")
+        assert status["webhooks"] == {"waiting": 0, "notUnderstood": 0}
+
+
+@pytest.mark.parametrize(("arrived", "state"), [(True, "delivered"), (False, "failed")])
+async def test_person_resolves_what_nobody_knew(
+    serving: Any, clock: VirtualClock, arrived: bool, state: str
+) -> None:
+    """The patient was asked: a reviewer says what became of it, and it is on record whose word that is."""
+    async with TwilioDouble() as double:
+        url = twilio(double)["sms_providers"].replace("wait=600", "wait=0")
+        async with serving(sms_providers=url, webhooks=f"twilio={double.token}") as service:
+            double.script(*[HangUp()] * 9)
+            await through_review(service, {**TEXT, "policy": "at_most_once"})
+            double.other = lambda request: Answer(500)  # type: ignore[method-assign]
+            await clock.advance(3600)
+            assert await service.status("m-1") == "uncertain"
+
+            staff = await service.do("/api/messages/m-1/resolve", {"arrived": arrived}, by="anna")
+            done = await service.do(
+                "/api/messages/m-1/resolve", {"arrived": arrived, "note": "rang up"}, by="ben"
+            )
+
+            assert (staff.status_code, done.json()["status"]) == (403, state)
+            (entry,) = (await service.get("/api/audit?action=message.resolved", by="adam"))["entries"]
+            assert (entry["actor"], entry["details"]) == ("ben", {"arrived": arrived})
+
+
+async def test_numbers_in_a_callback_s_url_are_sealed(serving: Any, clock: VirtualClock) -> None:
+    """Vonage may call back by GET: what it tells is stored like a body."""
+    async with VonageDouble() as double:
+        url = f"vonage://{double.key}:{double.secret}@?from=Praxis&phi=yes&base={double.url}"
+        keys = "k1:" + "ab" * 32
+        async with serving(
+            sms_providers=url, webhooks=f"vonage={double.signature_secret}", encryption_keys=keys
+        ) as service:
+            await through_review(service, TEXT)
+            await clock.advance(5)
+            entry = {
+                **double.receipt(double.messages[0], "delivered"),
+                "timestamp": str(clock.now_us() // 1_000_000),
+            }
+            auth = Auth(api_key="k", signature_secret=double.signature_secret, signature_method="sha256")
+            entry["sig"] = auth.sign_params({**entry})
+
+            assert (await service.ask("GET", f"/webhooks/vonage?{urlencode(entry)}")).status_code == 202
+            await clock.advance(2)
+
+            assert await service.status("m-1") == "delivered"
+            cutoff = 1 << 62
+            stored = await service.app.store.read(
+                lambda t: t.all("old_webhooks", after=0, limit=9, cutoff_us=cutoff)
+            )
+            assert "14155552671" not in f"{stored}"
+
+
+async def test_kept_answers_are_sealed(serving: Any) -> None:
+    """A preview holds what a message would say; its copy for a second answer is not readable in the file."""
+    template = {
+        "templateId": "reminder", "channel": "sms", "content": "Dear {{ name }}, tomorrow.",
+        "variables": [{"name": "name", "sample": "Ms Doe"}],
+    }  # fmt: skip
+    async with serving(encryption_keys="k1:" + "ab" * 32) as service:
+        await service.ask("POST", "/api/templates", template, by="ben")
+        preview = ("POST", "/api/templates/reminder/preview", {"variables": {"name": "Cordelia"}})
+
+        first = await service.ask(*preview, by="anna", idempotency_key="k-1")
+        again = await service.ask(*preview, by="anna", idempotency_key="k-1")
+
+        assert "Cordelia" in first.text
+        assert (again.json(), again.headers["idempotency-replayed"]) == (first.json(), "true")
+        file = service.app.settings.database_path
+        files = [one for one in file.parent.glob(f"{file.name}*") if one.is_file()]
+        assert not any(b"Cordelia" in one.read_bytes() for one in files)

@@ -1,6 +1,6 @@
 """`/debug/*`, `/health` and `/ready`: the reference document's monitoring commands, and what a load balancer asks."""
 
-from web_support import CANARY, OPERATOR_TOKEN, Api
+from web_support import CANARY, OPERATOR_TOKEN, Api, errors_of
 
 from postroom.queues.testing import VirtualClock
 from postroom.store import StoreTransaction
@@ -96,6 +96,24 @@ async def test_not_ready_when_the_store_is_closed(api: Api) -> None:
 
     assert response.status_code == 503
     assert response.json()["errors"][0]["field"] == "store"
+
+
+async def test_error_reporting_that_is_not_configured_says_so(api: Api) -> None:
+    """Nothing is reported, and nothing says it was."""
+    assert (await api.get("/debug/sentry")).json()["status"] == "not configured"
+
+
+async def test_callback_can_be_tried_by_a_bare_curl(api: Api) -> None:
+    """About the message that was sent last; before there is one, it says what to do."""
+    early = await api.get("/debug/webhook-test")
+    wrong = await api.post("/debug/webhook-test", {"messageId": "nope"})
+    tested = (await api.get("/debug/delivery-test")).json()
+    odd = await api.post("/debug/webhook-test", {"messageId": tested["messageId"], "status": "odd"})
+    done = await api.get(f"/debug/webhook-test?messageId={tested['messageId']}")
+
+    assert [one.status_code for one in (early, wrong, odd, done)] == [422, 422, 422, 202]
+    assert "delivery-test" in errors_of(early)["messageId"]
+    assert done.json()["messageId"] == tested["messageId"]
 
 
 async def test_test_email_goes_to_nobody(api: Api) -> None:

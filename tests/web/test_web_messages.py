@@ -127,10 +127,48 @@ async def test_messages_are_listed_by_filter_and_page(api: Api) -> None:
 
     assert await ids("") == ["m-2", "m-1", "m-0"]
     assert await ids("status=draft") == ["m-2", "m-0"]
-    assert await ids("recipient=p1@example.com") == ["m-1"]
     assert await ids("author=nobody") == []
+    assert await ids("since=2999-01-01T00:00:00Z") == await ids("until=2000-01-01T00:00:00Z") == []
+    assert await ids("topic=news&until=2999-01-01T00:00:00Z") == []
     first = (await api.get("/api/messages?limit=2")).json()
     assert await ids(f"limit=2&before={first['next']}") == ["m-0"]
+
+
+async def test_recipient_is_asked_for_in_a_body(api: Api) -> None:
+    """URLs are written down in places where recipients must not be."""
+    for number in range(3):
+        await drafted(api, messageId=f"m-{number}", recipient=f"p{number % 2}@example.com")
+
+    async def found(**body: object) -> list[str]:
+        answer = await api.post("/api/messages/search", {"recipient": "P0@example.com", **body})
+        return [one["messageId"] for one in answer.json()["messages"]]
+
+    assert await found() == ["m-2", "m-0"]
+    assert await found(status="sent") == await found(channel="sms") == []
+    first = (await api.post("/api/messages/search", {"recipient": "p0@example.com", "limit": 1})).json()
+    assert await found(before=first["next"]) == ["m-0"]
+    refused = await api.get("/api/messages?recipient=p1@example.com")
+    assert (refused.status_code, errors_of(refused).keys()) == (400, {"recipient"})
+
+
+async def test_reviews_are_paged_oldest_first(api: Api, clock: VirtualClock) -> None:
+    """Also those that were submitted in one moment."""
+    for number in range(5):
+        await drafted(api, messageId=f"m-{number}")
+    for number in (3, 1, 0, 2, 4):
+        await api.post(f"/api/messages/m-{number}/submit")
+        await clock.advance(1 if number == 3 else 0)
+    seen, after = [], ""
+    while True:
+        page = (await api.get(f"/api/reviews?limit=2{after}")).json()
+        seen += [one["messageId"] for one in page["messages"]]
+        if page["next"] is None:
+            break
+        after = f"&after={page['next']}"
+
+    assert seen == ["m-3", "m-0", "m-1", "m-2", "m-4"]
+    assert (await api.get("/api/reviews?channel=sms")).json()["messages"] == []
+    assert (await api.get("/api/reviews?after=x")).status_code == 400
 
 
 async def test_unknown_message_is_not_found(api: Api) -> None:

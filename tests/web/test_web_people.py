@@ -122,6 +122,43 @@ async def test_token_is_shown_once_scoped_and_revoked(people: Api, clock: Virtua
     assert (await people.get("/api/messages", token=other["token"])).status_code == 401
 
 
+async def test_token_is_made_once_under_one_key_and_shown_once(people: Api) -> None:
+    """The second answer is the first one without its secret."""
+    await made(people, role="reviewer")
+    ask = {"label": "ci", "user": "anna"}
+    key = {"Idempotency-Key": "k-1"}
+
+    first = await people.post("/api/tokens", ask, token=ADMIN, headers=key)
+    again = await people.post("/api/tokens", ask, token=ADMIN, headers=key)
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert {**again.json(), "token": first.json()["token"]} == first.json()
+    assert len((await people.get("/api/tokens?user=anna", token=ADMIN)).json()["tokens"]) == 1
+
+
+async def test_users_are_filtered_and_guarded_by_their_version(people: Api) -> None:
+    """By role and whether they are disabled; who changed them first wins."""
+    user_id = await made(people, role="reviewer")
+
+    async def names(query: str) -> list[str]:
+        return [one["name"] for one in (await people.get(f"/api/users?{query}", token=ADMIN)).json()["users"]]
+
+    seen = (await people.get(f"/api/users/{user_id}", token=ADMIN)).headers["etag"]
+    assert "anna" in await names("role=reviewer")
+    assert "anna" not in await names("role=auditor")
+    done = await people(
+        "PATCH", f"/api/users/{user_id}", {"disabled": True}, token=ADMIN, headers={"If-Match": seen}
+    )
+    late = await people(
+        "PATCH", f"/api/users/{user_id}", {"disabled": False}, token=ADMIN, headers={"If-Match": '"v1"'}
+    )
+
+    assert (done.status_code, late.status_code) == (200, 412)
+    assert await names("disabled=yes") == ["anna"]
+    assert (await people.get("/api/users?role=boss", token=ADMIN)).status_code == 400
+
+
 @pytest.mark.parametrize(("body", "field"), [
     ({"label": "", "user": "anna"}, "label"), ({"label": "x", "user": "anna", "scopes": ["fly"]}, "scopes"),
     ({"label": "x", "user": "anna", "scopes": ["review"]}, "scopes"), ({"label": "x", "user": "anna", "scopes": []}, "scopes"),

@@ -36,6 +36,8 @@ class Permission(StrEnum):
     """See and change who is not to be written to."""
     MANAGE_WEBHOOKS = "manage_webhooks"
     """Subscribe others to what happens."""
+    DEBUG = "debug"
+    """Try the way out and back under /debug."""
     MANAGE_USERS = "manage_users"
     """Make users, give roles, and issue tokens for others."""
 

@@ -34,6 +34,11 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
         return f"User({self.name!r}, roles={self.roles!r})"
 
     @property
+    def version(self) -> int:
+        """Counts nothing, but differs after each change: the ETag."""
+        return self.updated_us
+
+    @property
     def permissions(self) -> frozenset[Permission]:
         """What their roles allow; nothing while they are disabled."""
         return frozenset() if self.disabled else permissions_of(self.roles)
@@ -84,9 +89,17 @@ class Users:
         """The user of that address."""
         return _user(transaction.one("find_user_by_email", email=email.casefold()))
 
-    def page(self, transaction: StoreTransaction, before: int, limit: int) -> list[User]:
-        """Users, newest first."""
-        rows = transaction.all("list_users", before=before, limit=limit)
+    def page(
+        self,
+        transaction: StoreTransaction,
+        before: int,
+        limit: int,
+        *,
+        role: str | None = None,
+        disabled: bool | None = None,
+    ) -> list[User]:
+        """Users, newest first; with that role, and disabled or not."""
+        rows = transaction.all("list_users", before=before, limit=limit, role=role, disabled=disabled)
         return [found for row in rows if (found := _user(row)) is not None]
 
     def change(

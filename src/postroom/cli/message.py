@@ -57,6 +57,9 @@ def list_(status: str | None, author: str | None, limit: int, as_json: bool) -> 
         "author": author,
         "channel": None,
         "recipient_key": None,
+        **dict.fromkeys(("topic", "template", "provider")),
+        "since_us": 0,
+        "until_us": ALL,
         "before": ALL,
         "limit": limit,
     }
@@ -180,6 +183,20 @@ _simple(
     "Send a message without a review.",
     lambda app, person, id_, note: app.desk.send(person, id_, None),
 )
+
+
+@message.command("resolve")
+@click.argument("message_id")
+@click.option("--arrived/--not-arrived", required=True, help="What was found out.")
+@click.option("--note", help="How.")
+@as_option
+@as_json_option
+def resolve(message_id: str, arrived: bool, note: str | None, user: str, as_json: bool) -> None:
+    """Say what became of an uncertain or unconfirmed message."""
+    _said(
+        run(_acting(user, lambda app, person: app.desk.resolve(person, message_id, arrived, None, note))),
+        as_json,
+    )
 
 
 @message.command("schedule")

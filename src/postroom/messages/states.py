@@ -79,6 +79,7 @@ MOVES: Final[Mapping[str, Move]] = MappingProxyType(
                   (_LEAVING, (S.SCHEDULED, S.QUEUED))),
             _move("cancel", "people", ((*_UNSENT, *_ON_ITS_WAY), (S.CANCELLED,))),
             _move("resend", "people", ((S.FAILED, S.BOUNCED, S.EXPIRED, S.UNCERTAIN, S.UNCONFIRMED), _LEAVING)),
+            _move("resolve", "people", ((S.UNCERTAIN, S.UNCONFIRMED), (S.DELIVERED, S.FAILED))),
             # Workers. Failed and uncertain messages begin again when a person redrives their dead letter.
             _move("begin", "worker", ((*_ON_ITS_WAY, S.PROCESSING, S.FAILED, S.UNCERTAIN), (S.PROCESSING,))),
             _move("hand_over", "worker", ((S.PROCESSING,), (S.SENT,))),

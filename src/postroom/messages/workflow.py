@@ -111,7 +111,9 @@ class Desk:
             row = check(fill(transaction, row_of(draft)), self._clock)
             taken = transaction.one("find_message_state", id=row["id"])
             if taken is not None:
-                return _Refusal(IllegalMove("draft", MessageState(taken["status"])))
+                error = IllegalMove("draft", MessageState(taken["status"]))
+                self._refused(transaction, person, row["id"], "draft", error.state, error, now_us)
+                return _Refusal(error)
             values = {**row, "status": MessageState.DRAFT, "author": person.actor.name, "now_us": now_us}
             self._records.insert(transaction, row["id"], values)
             made = self._records.find(transaction, row["id"])
@@ -298,6 +300,33 @@ class Desk:
 
         return await self._act(person, message_id, "resend", version, act)
 
+    async def resolve(
+        self,
+        person: Person,
+        message_id: str,
+        arrived: bool,
+        version: int | None = None,
+        note_: str | None = None,
+    ) -> MessageRecord:
+        """Say what became of a message that nobody was sure of, for example because its recipient was asked.
+
+        Needs the permission to send directly: who may decide to send it again may decide that it need not be.
+        """
+
+        def act(transaction: StoreTransaction, before: MessageRecord, now_us: int) -> None:
+            self._moved(
+                transaction, person, before, "resolve", now_us, code="resolved",
+                wanted=MessageState.DELIVERED if arrived else MessageState.FAILED,
+                reason="a person found out that it arrived" if arrived else "a person found out that it did not arrive",
+                delivered_us=now_us if arrived else None,
+            )  # fmt: skip
+            self._review_note(transaction, before.id, note_)
+            self._audit(
+                transaction, person, "message.resolved", before.id, now_us, details={"arrived": arrived}
+            )
+
+        return await self._act(person, message_id, "resolve", version, act)
+
     async def read(self, person: Person, message_id: str) -> MessageRecord:
         """The message with recipient and content; that it was read is audited before anything is shown."""
 
@@ -335,12 +364,7 @@ class Desk:
                 return _Refusal(NoSuchMessage(message_id))
             error = self._objection(person, before, move, version, now_us)
             if error is not None:
-                details = {"move": move, "state": before.status, "because": type(error).__name__}
-                note(
-                    transaction, message_id=message_id, at_us=now_us, kind="refused", actor=person.actor.name,
-                    before=before.status, reason=str(error), details=details,
-                )  # fmt: skip
-                self._audit(transaction, person, "message.refused", message_id, now_us, details=details)
+                self._refused(transaction, person, message_id, move, before.status, error, now_us)
                 return _Refusal(error)
             act(transaction, before, now_us)
             after = self._records.find(transaction, message_id)
@@ -348,6 +372,24 @@ class Desk:
             return after
 
         return _unwrap(await self._store.write(run))
+
+    def _refused(
+        self,
+        transaction: StoreTransaction,
+        person: Person,
+        message_id: str,
+        move: str,
+        state: MessageState,
+        error: Exception,
+        now_us: int,
+    ) -> None:
+        """Record that a move was refused, and why."""
+        details = {"move": move, "state": state, "because": type(error).__name__}
+        note(
+            transaction, message_id=message_id, at_us=now_us, kind="refused", actor=person.actor.name, before=state,
+            reason=str(error), details=details,
+        )  # fmt: skip
+        self._audit(transaction, person, "message.refused", message_id, now_us, details=details)
 
     def _objection(
         self, person: Person, message: MessageRecord, move: str, version: int | None, now_us: int
@@ -370,6 +412,9 @@ class Desk:
                     return NotAllowed("this needs the permission to review messages", REVIEW)
                 if move == "approve" and own and self._rules.four_eyes:
                     return NotAllowed("nobody approves a message of their own; somebody else has to")
+            case "resolve":
+                if not person.may(SEND_DIRECTLY):
+                    return NotAllowed("this needs the permission to send without a review", SEND_DIRECTLY)
             case "send":
                 if not person.may(SEND_DIRECTLY):
                     return NotAllowed(

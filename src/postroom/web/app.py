@@ -26,6 +26,7 @@ from postroom.web.api import (
     events,
     exports,
     jobs,
+    message_lists,
     messages,
     monitoring,
     operations,
@@ -82,8 +83,8 @@ PUBLIC: Final = ("/webhooks/", "/u/", "/p/")
 """Paths that show who they are for by a signature of their own: callbacks, unsubscribing, the portal."""
 
 PARTS: Final = (
-    exports, schedules, monitoring, operations, alerts, messages, templates, suppressions, webhooks, unclear, events,
-    users, session, audit, delivery, unsubscribe, portal, assets, preferences, signing_in,
+    exports, schedules, monitoring, operations, alerts, message_lists, messages, templates, suppressions, webhooks,
+    unclear, events, users, session, audit, delivery, unsubscribe, portal, assets, preferences, signing_in,
 )  # fmt: skip
 """Modules whose `HANDLERS` are served."""
 
@@ -240,7 +241,7 @@ class App:
             refusal = refusal_of(error) or problem_of(error)
             self._announce(refusal, error, scope["request_id"], scope)
             await refuse(recorder, refusal, scope["request_id"])
-        await idempotency.keep(key, recorder.kept)
+        await idempotency.keep(key, path, recorder.kept)
 
     def _announce(self, refusal: Refusal, error: Exception, id_: str, scope: Scope) -> None:
         status, method = refusal.kind.status, scope["method"]

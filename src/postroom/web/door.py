@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from postroom.kit.clock import Clock
 from postroom.store import Store
+from postroom.store.vault import Sealing
 from postroom.web.client import ClientAddress, Network
 from postroom.web.idempotency import Idempotency
 from postroom.web.limits import Limits, Rates
@@ -17,6 +18,7 @@ class Door:
         self,
         store: Store,
         clock: Clock,
+        vault: Sealing,
         *,
         rates: Rates,
         trusted_proxies: Sequence[Network] = (),
@@ -25,7 +27,7 @@ class Door:
     ) -> None:
         self.client = ClientAddress(trusted_proxies)
         self.limits = Limits(store, clock, rates)
-        self.idempotency = Idempotency(store, clock)
+        self.idempotency = Idempotency(store, clock, vault)
         self.refusals = RefusalLog(store, clock)
         self.cors_origins = frozenset(origin.encode() for origin in cors_origins)
         self.hsts = hsts

@@ -13,6 +13,7 @@ import msgspec
 
 from postroom.kit.clock import MICROSECOND, Clock
 from postroom.store import Store, StoreTransaction
+from postroom.store.vault import Sealing
 from postroom.web.asgi import Header, Message, Receive, Send
 from postroom.web.problems import PARAMETER_INVALID, FieldProblem, Kind, Refusal
 
@@ -22,8 +23,11 @@ SWEPT_MAX: Final = 100
 """Old keys removed with each new one, at most."""
 BODY_BYTES_MAX: Final = 64 * 1024
 KEPT_HEADERS: Final = frozenset({b"content-type", b"location", b"etag"})
-SECRET_PATHS: Final = ("/api/session", "/api/tokens", "/api/webhooks")
-"""Their answers hold secrets, which are shown once and never stored."""
+SECRET_PATHS: Final = ("/api/session",)
+"""What they do is not for a second time: a session is the browser's that began it."""
+SHOWN_ONCE: Final = frozenset({"token", "secret"})
+"""Fields of answers that are shown once and never stored: the second answer is without them."""
+SHOWS_ONCE: Final = ("/api/tokens", "/api/webhooks")
 _KEY: Final = re.compile(rb"[!-~]{1,255}")
 
 IN_PROGRESS: Final = Kind("idempotency-in-progress", 409, "The first request with this key is being answered")
@@ -41,9 +45,11 @@ class Kept(NamedTuple):
 class Idempotency:
     """Keeps answers by key."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, vault: Sealing) -> None:
+        """`vault` seals the answers: a preview may be one."""
         self._store = store
         self._clock = clock
+        self._vault = vault
 
     def key(self, given: bytes, path: str, who: str) -> str:
         """What the store knows it by; raises Refusal for a key that cannot be one."""
@@ -53,17 +59,20 @@ class Idempotency:
                 errors=[FieldProblem("Idempotency-Key", "must have 1 to 255 visible ASCII characters")],
             )
         if path.startswith(SECRET_PATHS):
-            reason = "cannot be used here: the answer holds a secret, which is not stored"
+            reason = "cannot be used here: signing in again begins another session"
             raise Refusal(PARAMETER_INVALID, errors=[FieldProblem("Idempotency-Key", reason)])
         return hashlib.sha256(who.encode() + b"\0" + given).hexdigest()
 
     async def claim(self, key: str, request_sha256: str) -> Kept | None:
         """Begin to answer, or the answer that was given. Raises Refusal."""
         now_us = self._clock.now_us()
-        return await self._store.write(lambda t: _claim(t, key, request_sha256, now_us))
+        known = await self._store.write(lambda t: _claim(t, key, request_sha256, now_us))
+        return None if known is None else known._replace(body=self._vault.open_body(known.body))
 
-    async def keep(self, key: str, kept: Kept) -> None:
+    async def keep(self, key: str, path: str, kept: Kept) -> None:
         """Remember the answer; one that should be tried again gives the key free."""
+        if path.startswith(SHOWS_ONCE):
+            kept = kept._replace(body=_without_secrets(kept.body))
         if kept.status >= 500 or kept.status == 429 or len(kept.body) > BODY_BYTES_MAX:
             await self._store.write(lambda t: t.run("release_idempotency_key", key=key))
             return
@@ -76,7 +85,7 @@ class Idempotency:
                 key=key,
                 status=kept.status,
                 headers=headers.decode(),
-                body=kept.body,
+                body=self._vault.seal_body(kept.body),
             )
         )
 
@@ -103,6 +112,13 @@ class Recorder:
     def kept(self) -> Kept:
         """The answer."""
         return Kept(self._status, self._headers, b"".join(self._parts))
+
+
+def _without_secrets(body: bytes) -> bytes:
+    found = msgspec.json.decode(body) if body else None
+    if not isinstance(found, dict) or SHOWN_ONCE.isdisjoint(found):
+        return body
+    return msgspec.json.encode({name: value for name, value in found.items() if name not in SHOWN_ONCE})
 
 
 def request_digest(path: str, query: bytes, body: bytes) -> str:

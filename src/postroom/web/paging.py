@@ -3,7 +3,7 @@
 A page's `next` is the cursor of the following one, null on the last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 from postroom.web.problems import PARAMETER_INVALID, FieldProblem, Refusal
@@ -38,6 +38,12 @@ def read_choice(name: str, given: str | None, allowed: Sequence[str]) -> str | N
     if given is None or given in allowed:
         return given
     raise parameter_invalid(name, f"must be one of: {', '.join(allowed)}")
+
+
+def refuse_recipient(given: Container[str], search: str) -> None:
+    """Raise Refusal when a recipient is asked for in the URL, where it would be written down."""
+    if "recipient" in given:
+        raise parameter_invalid("recipient", f"belongs in a body, not in a URL: POST {search}")
 
 
 def parameter_invalid(name: str, reason: str) -> Refusal:

@@ -19,7 +19,7 @@ ILLEGAL_MOVE: Final = Kind("illegal-move", 409, "The message is not in a state f
 VERSION_MOVED: Final = Kind("version-moved", 412, "The message has changed meanwhile")
 VERSION_NEEDED: Final = Kind("version-needed", 428, "Say which version you have seen")
 
-_ETAG: Final = re.compile(r'(?:W/)?"v([0-9]{1,15})"')
+_ETAG: Final = re.compile(r'(?:W/)?"v([0-9]{1,18})"')
 
 
 def person_of(request: Asked) -> Person:
@@ -49,7 +49,9 @@ def seen_version(request: Asked, *, required: bool) -> int | None:
         return None
     found = _ETAG.fullmatch(given.strip())
     if found is None:
-        raise Refusal(PARAMETER_INVALID, errors=[FieldProblem("If-Match", "must be an ETag of this message")])
+        raise Refusal(
+            PARAMETER_INVALID, errors=[FieldProblem("If-Match", "must be an ETag of this kind of thing")]
+        )
     return int(found[1])
 
 

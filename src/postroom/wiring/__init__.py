@@ -332,7 +332,7 @@ def web_services(app: Application) -> WebServices:
         subscriptions=app.subscriptions,
         announcer=app.announcer,
         metrics=functools.partial(metrics_page, app.telemetry.metrics, app.monitor),
-        report=app.telemetry.report,
+        report=app.telemetry.report if app.telemetry.reports else None,
         webhook_secret=_webhook_secret(app.settings),
         queue=app.queue,
         dead_letter_queue=app.dead_letter_queue,
@@ -372,7 +372,7 @@ def _door(app: Application) -> Door:
     )
     hsts = not settings.local and (settings.public_url or "").startswith("https:")
     return Door(
-        app.store, app.clock, rates=rates, trusted_proxies=settings.trusted_proxies,
+        app.store, app.clock, app.records.vault, rates=rates, trusted_proxies=settings.trusted_proxies,
         cors_origins=settings.cors_origins, hsts=hsts,
     )  # fmt: skip
 

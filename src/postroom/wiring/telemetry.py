@@ -37,6 +37,11 @@ class Telemetry:
         self.metrics = Metrics(queues)
         self.metrics.listen(queues.events)
 
+    @property
+    def reports(self) -> bool:
+        """Whether errors go anywhere."""
+        return self._sentry is not None
+
     def report(self, error: BaseException) -> str | None:
         """Report an error by hand; returns its id, None where nobody takes it."""
         return self._sentry.report(error) if self._sentry is not None else None

@@ -113,7 +113,11 @@ _PLAIN: Final = str.maketrans("&=", "__")
 
 def _entry(received: Received) -> dict[str, Any]:
     if received.method == "GET":
-        return dict(received.query)
+        # Stored callbacks have their query where others have a body.
+        return (
+            dict(parse_qsl(received.body.decode("utf-8", "replace"), keep_blank_values=True))
+            or received.query
+        )
     if received.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return dict(parse_qsl(received.body.decode("utf-8", "replace"), keep_blank_values=True))
     return object_in(read_json(received.body))

@@ -4,145 +4,34 @@ Recipients are masked and contents left out everywhere but under `/content`, who
 ETag is its version: `If-Match` says what the client has seen, and is required where that matters.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 from litestar import Response, get, patch, post
 from litestar.params import FromPath, QueryParameter
 
-from postroom.accounts import Permission
 from postroom.jobs.models import Moment
-from postroom.kit.clock import to_datetime, to_us
-from postroom.kit.redact import mask
-from postroom.messages import Changes, Draft, MessageRecord, MessageState
+from postroom.kit.clock import to_us
+from postroom.messages import Changes, Draft, MessageRecord
 from postroom.messages.drafts import is_zone, local_moment
-from postroom.messages.states import moves_of_people
 from postroom.messages.workflow import NOTE_CHARS_MAX
 from postroom.store import StoreTransaction
-from postroom.web.auth import needs
+from postroom.web.api.message_lists import LOOKS_UP, Limit
+from postroom.web.api.message_views import (
+    ContentView,
+    MessageView,
+    Timeline,
+    delivery_view,
+    event_view,
+    message_view,
+)
 from postroom.web.bodies import decode_body
 from postroom.web.dependencies import Asked, Services, body_of
-from postroom.web.moments import moment
-from postroom.web.paging import LIMIT_DEFAULT, LIMIT_MAX, read_choice, read_cursor, read_limit
+from postroom.web.paging import read_cursor, read_limit
 from postroom.web.people import etag, person_of, seen_version
 from postroom.web.problems import NOT_FOUND, REQUEST_INVALID, FieldProblem, Refusal
 
-STATES: Final = tuple(MessageState)
-CHANNELS: Final = ("email", "sms", "portal")
 CREATED: Final = 201
-
-
-LOOKS_UP: Final = [needs(Permission.LOOK_UP)]
-
-
-class MessageView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A message's record."""
-
-    message_id: str
-    channel: str
-    """`email`, `sms` or `portal`."""
-    recipient: str
-    """Masked."""
-    status: str
-    version: int
-    """Counts every change; the ETag."""
-    priority: str
-    author: str | None
-    """Who wrote it; null when a program enqueued it."""
-    topic: str | None
-    health_data: bool
-    policy: str | None
-    """What happens when it is unknown whether it left: `at_most_once`, `at_least_once`, or null for the setting."""
-    template: str | None
-    template_version: int | None
-    zone: str | None
-    scheduled_for: datetime | None
-    expires_at: datetime | None
-    submitted_at: datetime | None
-    approved_by: str | None
-    approved_at: datetime | None
-    approval_ends_at: datetime | None
-    job_id: str | None
-    """The job that is sending it, or did."""
-    provider: str | None
-    provider_id: str | None
-    """What the provider calls it."""
-    code: str | None
-    reason: str | None
-    possible_duplicate: bool
-    complained: bool
-    opened: bool
-    created_at: datetime
-    updated_at: datetime
-    sent_at: datetime | None
-    delivered_at: datetime | None
-    actions: Sequence[str]
-    """What the table of states allows now; roles may allow less."""
-
-
-class MessagePage(msgspec.Struct, frozen=True):
-    """Some messages, newest first."""
-
-    messages: Sequence[MessageView]
-    next: str | None
-    """The `before` of the next page; null on the last."""
-
-
-class ContentView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a message says, and to whom."""
-
-    message_id: str
-    version: int
-    recipient: str
-    subject: str | None
-    content: str
-    html: str | None
-    review_note: str | None
-    content_sha256: str | None
-
-
-class DeliveryView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One call to a provider."""
-
-    delivery_id: str
-    provider: str
-    state: str
-    verdict: str | None
-    """Null while the call goes on, or when its worker died."""
-    code: str | None
-    detail: str | None
-    provider_id: str | None
-    possible_duplicate: bool
-    claimed_at: datetime
-    ended_at: datetime | None
-
-
-class EventView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One thing that happened to a message."""
-
-    seq: int
-    at: datetime
-    kind: str
-    """`created`, `edited`, `moved`, `refused`, `claimed`, `concluded`, `reported` or `viewed`."""
-    before: str | None
-    after: str | None
-    actor: str
-    delivery_id: str | None
-    provider: str | None
-    code: str | None
-    reason: str | None
-    details: dict[str, Any]
-
-
-class Timeline(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that happened to a message, oldest first, and every call to a provider."""
-
-    events: Sequence[EventView]
-    deliveries: Sequence[DeliveryView]
-    next: str | None
-    """The `after` of the next page; null on the last."""
 
 
 class Remark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -164,20 +53,19 @@ class SendAt(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
     send_at: Moment | None = None
 
 
+class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What somebody has found out about a message whose fate was unknown."""
+
+    arrived: bool
+    note: Annotated[str, msgspec.Meta(max_length=NOTE_CHARS_MAX)] | None = None
+
+
 _draft = msgspec.json.Decoder(Draft)
 _changes = msgspec.json.Decoder(Changes)
 _note = msgspec.json.Decoder(Remark)
 _plan = msgspec.json.Decoder(Plan)
 _send_at = msgspec.json.Decoder(SendAt)
-
-Before = Annotated[str | None, QueryParameter(description="The `next` of an earlier page.")]
-Limit = Annotated[
-    str | None,
-    QueryParameter(
-        description=f"How many: 1 to {LIMIT_MAX}, by default {LIMIT_DEFAULT}.",
-        schema_extra={"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},
-    ),
-]
+_finding = msgspec.json.Decoder(Finding)
 
 
 @post(
@@ -193,66 +81,6 @@ async def draft_message(request: Asked, services: Services) -> Response[MessageV
     made = await services.desk.draft(person_of(request), draft, services.fill(draft))
     location = {"location": f"/api/messages/{made.id}"}
     return Response(message_view(made), status_code=CREATED, headers={**location, "etag": etag(made.version)})
-
-
-@get(
-    "/api/messages",
-    guards=LOOKS_UP,
-    operation_id="listMessages",
-    tags=["messages"],
-    summary="List messages, newest first",
-)
-async def list_messages(
-    services: Services,
-    status: Annotated[
-        str | None,
-        QueryParameter(description="Only those in this state.", schema_extra={"enum": list(STATES)}),
-    ] = None,
-    channel: Annotated[str | None, QueryParameter(description="Only those of this channel.")] = None,
-    author: Annotated[str | None, QueryParameter(description="Only those that this person wrote.")] = None,
-    recipient: Annotated[
-        str | None, QueryParameter(description="Only those to exactly this address or number.")
-    ] = None,
-    before: Before = None,
-    limit: Limit = None,
-) -> MessagePage:
-    """Look through messages page by page."""
-    count = read_limit(limit)
-    key = None if recipient is None else services.records.vault.index(recipient)
-    values = {
-        "status": read_choice("status", status, STATES), "channel": read_choice("channel", channel, CHANNELS),
-        "author": author, "recipient_key": key, "before": read_cursor(before), "limit": count + 1,
-    }  # fmt: skip
-
-    def look(transaction: StoreTransaction) -> list[MessageRecord]:
-        return [
-            services.records.opened(transaction, row) for row in transaction.all(_listing(values), **values)
-        ]
-
-    found = await services.store.read(look)
-    more = len(found) > count
-    return MessagePage(
-        [message_view(one) for one in found[:count]], str(found[count - 1].seq) if more else None
-    )
-
-
-@get(
-    "/api/reviews",
-    guards=LOOKS_UP,
-    operation_id="listReviews",
-    tags=["messages"],
-    summary="What waits for a reviewer, oldest first",
-)
-async def list_reviews(services: Services, limit: Limit = None) -> MessagePage:
-    """Messages under review, those that wait longest first."""
-    count = read_limit(limit)
-
-    def look(transaction: StoreTransaction) -> list[MessageRecord]:
-        return [
-            services.records.opened(transaction, row) for row in transaction.all("list_reviews", limit=count)
-        ]
-
-    return MessagePage([message_view(one) for one in await services.store.read(look)], None)
 
 
 @get(
@@ -304,7 +132,7 @@ async def message_events(
         rows = transaction.all("list_message_events", message_id=message_id, after=first, limit=count + 1)
         calls = transaction.all("list_deliveries", message_id=message_id)
         return Timeline(
-            events=[_event(row) for row in rows[:count]], deliveries=[_delivery(row) for row in calls],
+            events=[event_view(row) for row in rows[:count]], deliveries=[delivery_view(row) for row in calls],
             next=str(rows[count - 1]["seq"]) if len(rows) > count else None,
         )  # fmt: skip
 
@@ -405,28 +233,22 @@ async def resend_message(
     return _answer(await services.desk.resend(person_of(request), message_id, version))
 
 
+@_act("resolve", "resolveMessage", "Say what became of a message")
+async def resolve_message(
+    message_id: FromPath[str], request: Asked, services: Services
+) -> Response[MessageView]:
+    """Of one that is uncertain or unconfirmed, when a person knows: it arrived, or it did not."""
+    finding = decode_body(await body_of(request), _finding)
+    version = seen_version(request, required=False)
+    person = person_of(request)
+    return _answer(await services.desk.resolve(person, message_id, finding.arrived, version, finding.note))
+
+
 HANDLERS: Final = (
-    draft_message, list_messages, list_reviews, get_message, read_message, message_events, edit_message,
+    draft_message, get_message, read_message, message_events, edit_message,
     submit_message, approve_message, reject_message, send_message, schedule_message, cancel_message, resend_message,
+    resolve_message,
 )  # fmt: skip
-
-
-def message_view(record: MessageRecord) -> MessageView:
-    """The record as anybody who may look it up sees it."""
-    return MessageView(
-        message_id=record.id, channel=record.channel, recipient=mask(record.recipient), status=record.status,
-        version=record.version, priority=record.priority, author=record.author, topic=record.topic,
-        health_data=record.health_data, policy=record.policy, template=record.template,
-        template_version=record.template_version, zone=record.zone, scheduled_for=moment(record.send_at_us),
-        expires_at=moment(record.expires_us), submitted_at=moment(record.submitted_us),
-        approved_by=record.approved_by, approved_at=moment(record.approved_us),
-        approval_ends_at=moment(record.approval_ends_us), job_id=record.job_id, provider=record.provider,
-        provider_id=record.provider_id, code=record.code, reason=record.reason,
-        possible_duplicate=record.possible_duplicate, complained=record.complained, opened=record.opened,
-        created_at=to_datetime(record.created_us), updated_at=to_datetime(record.updated_us),
-        sent_at=moment(record.sent_us), delivered_at=moment(record.delivered_us),
-        actions=moves_of_people(record.status),
-    )  # fmt: skip
 
 
 def _answer(record: MessageRecord) -> Response[MessageView]:
@@ -438,14 +260,6 @@ async def _found(services: Services, message_id: str) -> MessageRecord:
     if record is None:
         raise Refusal(NOT_FOUND, "There is no message with that id.")
     return record
-
-
-def _listing(values: dict[str, Any]) -> str:
-    """The query whose index fits the most telling filter."""
-    for name in ("recipient_key", "author", "status"):
-        if values[name] is not None:
-            return f"list_messages_by_{name}"
-    return "list_messages"
 
 
 async def _read_note(request: Asked) -> str | None:
@@ -476,18 +290,3 @@ def _absolute(text: str) -> int | None:
 
 def _invalid(field: str, reason: str) -> Refusal:
     return Refusal(REQUEST_INVALID, errors=[FieldProblem(field, reason)])
-
-
-def _event(row: dict[str, Any]) -> EventView:
-    names = ("seq", "kind", "before", "after", "actor", "delivery_id", "provider", "code", "reason")
-    details = msgspec.json.decode(row["details"])
-    return EventView(at=to_datetime(row["at_us"]), details=details, **{name: row[name] for name in names})
-
-
-def _delivery(row: dict[str, Any]) -> DeliveryView:
-    names = ("provider", "state", "verdict", "code", "detail", "provider_id")
-    return DeliveryView(
-        delivery_id=row["id"], possible_duplicate=bool(row["possible_duplicate"]),
-        claimed_at=to_datetime(row["claimed_us"]), ended_at=moment(row["ended_us"]),
-        **{name: row[name] for name in names},
-    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from litestar import Response, delete, get, post
@@ -29,7 +29,14 @@ from postroom.store import StoreTransaction
 from postroom.web.auth import needs
 from postroom.web.bodies import decode_body
 from postroom.web.dependencies import Asked, Services, body_of
-from postroom.web.paging import parameter_invalid, read_choice, read_cursor, read_limit
+from postroom.web.paging import (
+    LIMIT_DEFAULT,
+    LIMIT_MAX,
+    read_choice,
+    read_cursor,
+    read_limit,
+    refuse_recipient,
+)
 from postroom.web.problems import NOT_FOUND, REQUEST_INVALID, FieldProblem, Kind, Refusal
 from postroom.web.services import WebServices
 
@@ -100,7 +107,25 @@ class Lifting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return "Lifting()"
 
 
+class Search(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which address, and what about it."""
+
+    recipient: str
+    channel: Literal["email", "sms"] | None = None
+    topic: str | None = None
+    """Only of this one; `*` for everything."""
+    history: bool = False
+    """Every entry, also past ones."""
+    before: str | None = None
+    """The `next` of an earlier page."""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT
+
+    def __repr__(self) -> str:
+        return "Search()"
+
+
 _new = msgspec.json.Decoder(NewSuppression)
+_search = msgspec.json.Decoder(Search)
 _lifting = msgspec.json.Decoder(Lifting)
 
 Before = Annotated[str | None, QueryParameter(description="The `next` of an earlier page.")]
@@ -115,30 +140,39 @@ Limit = Annotated[str | None, QueryParameter(description="How many: 1 to 100, by
     summary="Who is not to be written to",
 )
 async def list_suppressions(
+    request: Asked,
     services: Services,
     channel: Annotated[str | None, QueryParameter(description="`email` or `sms`.")] = None,
     topic: Annotated[str | None, QueryParameter(description="Only of this topic; `*` for everything.")] = None,
     source: Annotated[str | None, QueryParameter(description="Only for this reason.", schema_extra=SOURCES)] = None,
-    recipient: Annotated[str | None, QueryParameter(description="Only of exactly this address or number.")] = None,
     history: Annotated[str | None, QueryParameter(description="`yes` for every entry, also past ones.")] = None,
     before: Before = None,
     limit: Limit = None,
 ) -> SuppressionPage:  # fmt: skip
     """What holds now, newest first."""
-    count, cursor, ledger = read_limit(limit), read_cursor(before), Suppressions(services.records.vault)
-    key = None if recipient is None else _key(ledger, recipient)
-    wanted = read_choice("channel", channel, CHANNELS)
-    why = read_choice("source", source, list(Source))
-    everything = read_choice("history", history, ("yes", "no")) == "yes"
-    found = await services.store.read(
-        lambda t: ledger.page(
-            t, cursor, count + 1, channel=wanted, topic=topic, source=why, key=key, history=everything
-        )
-    )
-    shown = found[:count]
-    return SuppressionPage(
-        [suppression_view(one) for one in shown], str(shown[-1].seq) if len(found) > count else None
-    )
+    refuse_recipient(request.query_params, "/api/suppressions/search")
+    wanted = {
+        "channel": read_choice("channel", channel, CHANNELS), "topic": topic,
+        "source": read_choice("source", source, list(Source)),
+        "history": read_choice("history", history, ("yes", "no")) == "yes",
+    }  # fmt: skip
+    return await _page(services, read_cursor(before), read_limit(limit), wanted)
+
+
+@post(
+    "/api/suppressions/search",
+    guards=MANAGES,
+    status_code=200,
+    operation_id="searchSuppressions",
+    tags=["suppressions"],
+    summary="How one address stands",
+)
+async def search_suppressions(request: Asked, services: Services) -> SuppressionPage:
+    """In a body, because URLs are written down where recipients must not be."""
+    search = decode_body(await body_of(request), _search)
+    key = _key(Suppressions(services.records.vault), search.recipient)
+    wanted = {"key": key, "channel": search.channel, "topic": search.topic, "history": search.history}
+    return await _page(services, read_cursor(search.before), search.limit, wanted)
 
 
 @post(
@@ -217,7 +251,13 @@ async def lift_suppression(
     return suppression_view(await _acting(services, act))
 
 
-HANDLERS: Final = (list_suppressions, suppress_address, get_suppression, lift_suppression)
+HANDLERS: Final = (
+    list_suppressions,
+    search_suppressions,
+    suppress_address,
+    get_suppression,
+    lift_suppression,
+)
 
 
 def suppression_view(entry: Entry) -> SuppressionView:
@@ -234,7 +274,16 @@ def _key(ledger: Suppressions, recipient: str) -> str:
     try:
         return ledger.key(channel_of(recipient), recipient)
     except AddressInvalid as error:
-        raise parameter_invalid("recipient", str(error)) from None
+        raise Refusal(REQUEST_INVALID, errors=[FieldProblem("recipient", str(error))]) from None
+
+
+async def _page(services: WebServices, before: int, count: int, wanted: dict[str, Any]) -> SuppressionPage:
+    ledger = Suppressions(services.records.vault)
+    found = await services.store.read(lambda t: ledger.page(t, before, count + 1, **wanted))
+    shown = found[:count]
+    return SuppressionPage(
+        [suppression_view(one) for one in shown], str(shown[-1].seq) if len(found) > count else None
+    )
 
 
 async def _acting(services: WebServices, act: Callable[[StoreTransaction], T]) -> T:

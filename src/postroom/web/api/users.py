@@ -8,7 +8,7 @@ import msgspec
 from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, QueryParameter
 
-from postroom.accounts import AccountInvalid, Permission, TokenRecord, User
+from postroom.accounts import AccountInvalid, Permission, Role, TokenRecord, User
 from postroom.accounts.tokens import DAYS_DEFAULT, DAYS_MAX
 from postroom.audit import record
 from postroom.kit.clock import to_datetime
@@ -17,14 +17,16 @@ from postroom.web.auth import needs, require
 from postroom.web.bodies import decode_body
 from postroom.web.dependencies import Asked, Services, body_of
 from postroom.web.moments import moment
-from postroom.web.paging import read_cursor, read_limit
-from postroom.web.problems import NOT_FOUND, REQUEST_INVALID, FieldProblem, Refusal
+from postroom.web.paging import read_choice, read_cursor, read_limit
+from postroom.web.people import etag, seen_version
+from postroom.web.problems import NOT_FOUND, REQUEST_INVALID, FieldProblem, Kind, Refusal
 from postroom.web.services import WebServices
 
 T = TypeVar("T")
 
 MANAGES: Final = [needs(Permission.MANAGE_USERS)]
 CREATED: Final = 201
+USER_MOVED: Final = Kind("version-moved", 412, "The user has changed meanwhile")
 
 
 class UserView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -122,11 +124,23 @@ Limit = Annotated[str | None, QueryParameter(description="How many: 1 to 100, by
 
 
 @get("/api/users", guards=MANAGES, operation_id="listUsers", tags=["users"], summary="List users")
-async def list_users(services: Services, before: Before = None, limit: Limit = None) -> UserPage:
+async def list_users(
+    services: Services,
+    role: Annotated[
+        str | None,
+        QueryParameter(description="Only those with this role.", schema_extra={"enum": list(Role)}),
+    ] = None,
+    disabled: Annotated[str | None, QueryParameter(description="`yes` or `no`; by default both.")] = None,
+    before: Before = None,
+    limit: Limit = None,
+) -> UserPage:
     """Everybody with an account, newest first."""
     count, cursor = read_limit(limit), read_cursor(before)
-    users = services.accounts.users
-    found = await services.store.read(lambda transaction: users.page(transaction, cursor, count + 1))
+    users, given = services.accounts.users, read_choice("disabled", disabled, ("yes", "no"))
+    wanted: dict[str, Any] = {
+        "role": read_choice("role", role, tuple(Role)), "disabled": None if given is None else given == "yes",
+    }  # fmt: skip
+    found = await services.store.read(lambda t: users.page(t, cursor, count + 1, **wanted))
     return UserPage(
         [user_view(one) for one in found[:count]], str(found[count - 1].seq) if len(found) > count else None
     )
@@ -158,16 +172,17 @@ async def create_user(request: Asked, services: Services) -> Response[UserView]:
         return made
 
     made = await _acting(services, make)
-    return Response(user_view(made), status_code=CREATED, headers={"location": f"/api/users/{made.id}"})
+    headers = {"location": f"/api/users/{made.id}", "etag": etag(made.version)}
+    return Response(user_view(made), status_code=CREATED, headers=headers)
 
 
 @get("/api/users/{user_id:str}", guards=MANAGES, operation_id="getUser", tags=["users"], summary="One user")
-async def get_user(user_id: FromPath[str], services: Services) -> UserView:
+async def get_user(user_id: FromPath[str], services: Services) -> Response[UserView]:
     """By id."""
     found = await services.store.read(lambda t: services.accounts.users.by_id(t, user_id))
     if found is None:
         raise Refusal(NOT_FOUND, "There is no user with that id.")
-    return user_view(found)
+    return Response(user_view(found), headers={"etag": etag(found.version)})
 
 
 @patch(
@@ -177,9 +192,10 @@ async def get_user(user_id: FromPath[str], services: Services) -> UserView:
     tags=["users"],
     summary="Change a user",
 )
-async def change_user(user_id: FromPath[str], request: Asked, services: Services) -> UserView:
-    """Who is disabled or gets a new password is signed out everywhere."""
+async def change_user(user_id: FromPath[str], request: Asked, services: Services) -> Response[UserView]:
+    """Who is disabled or gets a new password is signed out everywhere. `If-Match` guards against another's change."""
     changes = decode_body(await body_of(request), _changed_user)
+    seen = seen_version(request, required=False)
     hashed = await _hash(services, changes.password)
     actor, now_us = request.user.actor, services.clock.now_us()
 
@@ -188,6 +204,8 @@ async def change_user(user_id: FromPath[str], request: Asked, services: Services
         before = users.by_id(transaction, user_id)
         if before is None:
             raise Refusal(NOT_FOUND, "There is no user with that id.")
+        if seen is not None and seen != before.version:
+            raise Refusal(USER_MOVED, "Look at it again.", headers={"etag": etag(before.version)})
         after = users.change(
             transaction, before, now_us, roles=changes.roles, display_name=changes.display_name, email=changes.email,
             disabled=changes.disabled, password_hash=hashed,
@@ -201,7 +219,8 @@ async def change_user(user_id: FromPath[str], request: Asked, services: Services
         )  # fmt: skip
         return after
 
-    return user_view(await _acting(services, change))
+    changed = await _acting(services, change)
+    return Response(user_view(changed), headers={"etag": etag(changed.version)})
 
 
 @get("/api/tokens", operation_id="listTokens", tags=["users"], summary="List API tokens")

@@ -1,12 +1,14 @@
 """`/debug/delivery-status`, `-delivery-test`, `-webhook-test` and `/debug/sentry`: trying the way out and back."""
 
 import hmac
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import get, post
+from litestar.params import QueryParameter
 
 from postroom.accounts import Permission
+from postroom.delivery import WebhookMalformed
 from postroom.delivery.webhooks import Received
 from postroom.delivery.webhooks.generic import HEADER
 from postroom.kit.clock import MICROSECOND
@@ -17,16 +19,17 @@ from postroom.web.bodies import decode_body
 from postroom.web.debug.sending import EMAIL_TO
 from postroom.web.dependencies import Asked, Services, body_of
 from postroom.web.problems import NOT_FOUND, REQUEST_INVALID, FieldProblem, Refusal
+from postroom.web.services import WebServices
 
-SEES: Final = [needs(Permission.SEE_STATUS)]
-TRIES: Final = [needs(Permission.MANAGE_QUEUES)]
+TRIES: Final = [needs(Permission.DEBUG)]
+"""An administrator's business outside the local environment, where everybody is one."""
 RECEIVER: Final = "delivery"
 
 
 class WebhookTest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Which message, and what to say of it."""
+    """Which message, by default the one that was sent last, and what to say of it."""
 
-    message_id: str
+    message_id: str | None = None
     status: str = "delivered"
 
 
@@ -35,7 +38,7 @@ _test = msgspec.json.Decoder(WebhookTest)
 
 @get(
     "/debug/delivery-status",
-    guards=SEES,
+    guards=TRIES,
     operation_id="deliveryStatus",
     tags=["debug"],
     summary="How delivery is doing",
@@ -63,13 +66,16 @@ async def delivery_status(services: Services) -> dict[str, Any]:
 )  # fmt: skip
 async def delivery_test(request: Asked, services: Services) -> dict[str, str]:
     """To test@example.com, through the providers that are configured."""
-    message_id = f"test-delivery-{new_id()}"
-    entry = services.producer.prepare(
-        {"type": "email_send", "messageId": message_id, "recipient": EMAIL_TO, "subject": "Postroom test",
-         "content": "The delivery works.", "priority": "high"}
-    )  # fmt: skip
-    (done,) = await services.producer.enqueue_prepared([entry], actor=request.user.actor)
-    return {"messageId": message_id, "jobId": done.job_id, "follow": f"/api/messages/{message_id}/events"}
+    return await _send_test(request, services)
+
+
+@get(
+    "/debug/delivery-test", guards=TRIES, status_code=202, operation_id="deliveryTestByGet", tags=["debug"],
+    summary="Send one email to nobody",
+)  # fmt: skip
+async def delivery_test_by_get(request: Asked, services: Services) -> dict[str, str]:
+    """The same, for a bare `curl`."""
+    return await _send_test(request, services)
 
 
 @post(
@@ -78,22 +84,23 @@ async def delivery_test(request: Asked, services: Services) -> dict[str, str]:
 )  # fmt: skip
 async def webhook_test(request: Asked, services: Services) -> dict[str, str]:
     """As a provider would post it to /webhooks/delivery: signed, verified, stored, and understood by the consumer."""
-    given = decode_body(await body_of(request), _test)
-    receiver = services.inbox.receivers.get(RECEIVER)
-    if receiver is None or services.webhook_secret is None:
-        raise Refusal(
-            NOT_FOUND, "The webhook `delivery` is not configured; set POSTROOM_WEBHOOKS=delivery=SECRET."
-        )
-    known = await services.store.read(lambda t: t.one("find_message_state", id=given.message_id))
-    if known is None:
-        raise Refusal(REQUEST_INVALID, errors=[FieldProblem("messageId", "is the id of no message")])
-    body = msgspec.json.encode({"messageId": given.message_id, "status": given.status, "eventId": new_id()})
-    stamp = str(services.clock.now_us() // MICROSECOND)
-    digest = hmac.digest(services.webhook_secret.encode(), f"{stamp}.".encode() + body, "sha256").hex()
-    received = Received("POST", "/webhooks/delivery", {HEADER: f"t={stamp},v1={digest}"}, body)
-    await receiver.verify(received)
-    receiver.parse(received)
-    return {"webhookId": await services.inbox.put(RECEIVER, received), "status": "stored"}
+    body = await body_of(request)
+    return await _call_back(services, decode_body(body, _test) if body.strip() else WebhookTest())
+
+
+@get(
+    "/debug/webhook-test", guards=TRIES, status_code=202, operation_id="webhookTestByGet", tags=["debug"],
+    summary="A signed callback about a message",
+)  # fmt: skip
+async def webhook_test_by_get(
+    services: Services,
+    message_id: Annotated[
+        str | None, QueryParameter(name="messageId", description="By default the one that was sent last.")
+    ] = None,
+    status: Annotated[str, QueryParameter(description="What to say of it.")] = "delivered",
+) -> dict[str, str]:
+    """The same, for a bare `curl`."""
+    return await _call_back(services, WebhookTest(message_id, status))
 
 
 @get("/debug/sentry", guards=TRIES, operation_id="debugSentry", tags=["debug"], summary="Try error reporting")
@@ -107,4 +114,49 @@ async def debug_sentry(services: Services) -> dict[str, str]:
     }
 
 
-HANDLERS: Final = (delivery_status, delivery_test, webhook_test, debug_sentry)
+HANDLERS: Final = (
+    delivery_status, delivery_test, delivery_test_by_get, webhook_test, webhook_test_by_get, debug_sentry,
+)  # fmt: skip
+
+
+async def _send_test(request: Asked, services: WebServices) -> dict[str, str]:
+    message_id = f"test-delivery-{new_id()}"
+    entry = services.producer.prepare(
+        {"type": "email_send", "messageId": message_id, "recipient": EMAIL_TO, "subject": "Postroom test",
+         "content": "The delivery works.", "priority": "high"}
+    )  # fmt: skip
+    (done,) = await services.producer.enqueue_prepared([entry], actor=request.user.actor)
+    return {"messageId": message_id, "jobId": done.job_id, "follow": f"/api/messages/{message_id}/events"}
+
+
+async def _call_back(services: WebServices, wanted: WebhookTest) -> dict[str, str]:
+    receiver = services.inbox.receivers.get(RECEIVER)
+    if receiver is None or services.webhook_secret is None:
+        raise Refusal(
+            NOT_FOUND, "The webhook `delivery` is not configured; set POSTROOM_WEBHOOKS=delivery=SECRET."
+        )
+    message_id = await _about(services, wanted.message_id)
+    body = msgspec.json.encode({"messageId": message_id, "status": wanted.status, "eventId": new_id()})
+    stamp = str(services.clock.now_us() // MICROSECOND)
+    digest = hmac.digest(services.webhook_secret.encode(), f"{stamp}.".encode() + body, "sha256").hex()
+    received = Received("POST", "/webhooks/delivery", {HEADER: f"t={stamp},v1={digest}"}, body)
+    await receiver.verify(received)
+    try:
+        receiver.parse(received)
+    except WebhookMalformed as error:
+        raise Refusal(REQUEST_INVALID, f"{error}.") from None
+    stored = await services.inbox.put(RECEIVER, received)
+    return {"webhookId": stored, "messageId": message_id, "status": "stored"}
+
+
+async def _about(services: WebServices, message_id: str | None) -> str:
+    """The message that a callback is to be about; raises Refusal."""
+    if message_id is None:
+        found = await services.store.read(lambda t: t.one("last_sent_message"))
+        reason = "is needed: nothing has been sent yet; POST /debug/delivery-test sends something"
+    else:
+        found = await services.store.read(lambda t: t.one("find_message_state", id=message_id))
+        reason = "is the id of no message"
+    if found is None:
+        raise Refusal(REQUEST_INVALID, errors=[FieldProblem("messageId", reason)])
+    return message_id or str(found["id"])

@@ -1,0 +1,1 @@
+SELECT id FROM messages WHERE sent_us IS NOT NULL ORDER BY seq DESC LIMIT 1
