@@ -3,6 +3,11 @@
 Each process binds a datagram socket in a folder beside the file; who has committed sends the others a short
 note. A note costs microseconds, an idle process nothing. Notes are hints: they may be lost, so whoever waits
 also looks at the file itself now and then.
+
+Who comes or goes says so by a note without contents, so that nobody need look into the folder at every commit:
+
+    newcomer   binds ── GREETING ──────────────► looks at the file and waits ◄── ANSWER: look once more
+    other      ── commits, tells those it knows ──► reads the greeting, lists the folder ──┘
 """
 
 import asyncio
@@ -11,7 +16,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 NOTE_BYTES = 4096
@@ -23,7 +28,12 @@ DESCRIPTORS = Path("/proc/self/fd")
 """Where Linux shows a process its open files: a short way into a folder with a long name."""
 PAUSE_SECONDS = 0.0005
 """Notes are at least so far apart: a busy writer tells its peers 2,000 times a second, not at every commit."""
-LOOK_SECONDS = 0.01
+GREETING = b""
+"""Somebody has come or gone."""
+ANSWER = b"\n"
+"""To a newcomer: what was committed before its greeting was read, it was not told of."""
+LOOK_SECONDS = 0.25
+"""How often the folder is looked at all the same: greetings may be lost, and a killed process sends none."""
 SETTLING_NS = 50_000_000
 
 
@@ -40,11 +50,14 @@ class Peers:
         self._listed_ns = -1
         self._others: list[str] = []
         self._told = 0.0
-        self._looked = 0.0
+        self._look_at = 0.0
         self._owed: set[bytes] = set()
 
     def listen(self, loop: asyncio.AbstractEventLoop, heard: Callable[[bytes], None]) -> None:
-        """Call `heard` in the loop with each note that another process sends; see `deaf`."""
+        """Call `heard` in the loop with each note that another process sends, an empty one for "look everywhere".
+
+        See `deaf`.
+        """
         self._short = self._way()
         if self._short is None or not hasattr(socket, "AF_UNIX"):
             return
@@ -58,6 +71,7 @@ class Peers:
             own.close()
             return
         self._socket, self._loop = own, loop
+        self._send(GREETING, self._known())
 
     def tell(self, note: bytes) -> None:
         """Send a note to every other process, or owe it when one has just been sent."""
@@ -67,12 +81,8 @@ class Peers:
 
     @property
     def alone(self) -> bool:
-        """Whether no other process had the file open when it was last looked at, LOOK_SECONDS ago at most."""
-        now = time.monotonic()
-        if now - self._looked >= LOOK_SECONDS:
-            self._looked = now
-            self._list()
-        return not self._others and self._socket is not None
+        """Whether no other process has the file open, as far as is known here."""
+        return not self._known() and self._socket is not None
 
     @property
     def deaf(self) -> bool:
@@ -86,50 +96,66 @@ class Peers:
 
     def flush(self) -> None:
         """Send what is owed."""
+        if not self._owed:
+            return
         notes, self._owed = b"\n".join(self._owed)[:NOTE_BYTES], set()
         self._told = time.monotonic()
+        self._send(notes, self._known())
+
+    def close(self) -> None:
+        """Stop listening and take the socket out of the folder."""
+        own = self._socket
+        if own is not None:
+            if self._loop is not None and not self._loop.is_closed():
+                self._loop.remove_reader(own.fileno())
+            with contextlib.suppress(OSError):
+                os.unlink(self._folder / self._name)
+            self._send(GREETING, self._known())
+            self._socket = None
+            own.close()
+        # Last: its number may be another file's from now on, and nobody sends any more.
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            os.close(opened)
+
+    def _send(self, note: bytes, others: Sequence[str]) -> None:
         if self._socket is None:
             return
-        for other in self._list():
+        for other in others:
             try:
-                self._socket.sendto(notes, other)
+                self._socket.sendto(note, other)
             except (ConnectionRefusedError, FileNotFoundError):
                 # Its process is gone (killed before it could clean up).
+                self._look_at = 0.0
                 with contextlib.suppress(OSError):
                     os.unlink(other)
             except OSError:
                 # Its buffer is full: it has notes enough to wake up.
                 continue
 
-    def close(self) -> None:
-        """Stop listening and take the socket out of the folder."""
-        own, self._socket = self._socket, None
-        if own is not None:
-            if self._loop is not None and not self._loop.is_closed():
-                self._loop.remove_reader(own.fileno())
-            own.close()
-            with contextlib.suppress(OSError):
-                os.unlink(self._folder / self._name)
-        # Last: its number may be another file's from now on, and nobody sends any more.
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            os.close(opened)
+    def _known(self) -> list[str]:
+        """The others, as of the last greeting or look."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            # Before the look: a greeting that comes meanwhile asks for another.
+            self._look_at = now + LOOK_SECONDS
+            self._list()
+        return self._others
 
-    def _list(self) -> list[str]:
+    def _list(self) -> None:
         try:
             changed = os.stat(self._folder).st_mtime_ns
-            # A folder that changed just now may change again within the same tick of its clock.
-            if changed != self._listed_ns or time.time_ns() - changed < SETTLING_NS:
-                names = [
-                    entry
+            if changed != self._listed_ns:
+                self._others = [
+                    self._path(entry)
                     for entry in os.listdir(self._folder)
                     if entry.endswith(".sock") and entry != self._name
                 ]
-                self._others = [self._path(name) for name in names]
-                self._listed_ns = changed
+                # A folder that changed just now may change again within the same tick of its clock.
+                settled = time.time_ns() - changed >= SETTLING_NS
+                self._listed_ns = changed if settled else -1
         except OSError:
             self._others = []
-        return self._others
 
     def _path(self, name: str) -> str:
         return f"{self._short}/{name}"
@@ -150,11 +176,20 @@ class Peers:
     def _fits(self, folder: str) -> bool:
         return len(os.fsencode(folder)) + NAME_BYTES <= SOCKET_PATH_MAX
 
-    @staticmethod
-    def _read(own: socket.socket, heard: Callable[[bytes], None]) -> None:
+    def _read(self, own: socket.socket, heard: Callable[[bytes], None]) -> None:
         notes: set[bytes] = set()
+        greeted = False
         with contextlib.suppress(BlockingIOError, InterruptedError, OSError):
             for _ in range(64):
-                notes.update(own.recv(NOTE_BYTES).split(b"\n"))
+                received = own.recv(NOTE_BYTES)
+                greeted = greeted or received == GREETING
+                notes.update(received.split(b"\n"))
+        if greeted:
+            self._greet()
         for note in notes:
             heard(note)
+
+    def _greet(self) -> None:
+        before = self._others
+        self._look_at = 0.0
+        self._send(ANSWER, [other for other in self._known() if other not in before])

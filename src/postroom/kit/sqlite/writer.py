@@ -6,10 +6,10 @@
 Whatever waits when the thread is free goes into one transaction. A sender that is alone gains nothing from the
 thread but two changes of thread, a third of the time of its commit here; so when operations have come one by
 one for a while, no other process has the file open and commits are fast, a lone small one is committed in
-place, in the loop (docs/decisions/0003). An operation that fails must not fail its
-neighbours: the group is rolled back and its operations are run again one by one, each in a transaction of
-its own. So an operation may run more than once and must have no effect outside the connection; what is to
-happen after the commit it leaves with `after_commit`.
+place, in the loop, and a task that sends one after the other is not even suspended (docs/decisions/0003). An
+operation that fails must not fail its neighbours: the group is rolled back and its operations are run again one by
+one, each in a transaction of its own. So an operation may run more than once and must have no effect outside the
+connection; what is to happen after the commit it leaves with `after_commit`.
 """
 
 import asyncio
@@ -18,14 +18,15 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, TypeVar
 
 from postroom.kit.clock import Clock
 from postroom.kit.sqlite.checkpoint import Checkpointer
 from postroom.kit.sqlite.connection import BUSY_SECONDS, StoreBusy, StoreFailed, connect_writer, translate
+from postroom.kit.sqlite.operation import Call, Operation
 from postroom.kit.sqlite.peers import PAUSE_SECONDS, Peers
 from postroom.kit.sqlite.turn import Turn
 
@@ -39,53 +40,10 @@ SLOW_SECONDS = 0.005
 """A commit in place that takes longer than this ..."""
 RECOVERY_SECONDS = 0.25
 """... sends all others to the thread for so long."""
+HOLD_SECONDS = 0.001
+"""After so long a task that goes on without being suspended lets the loop have a pass before its next commit."""
 GROUP_MAX = 4096
 """Operations in one transaction; bounds the time that other processes wait for their turn."""
-
-
-class Operation(Generic[T]):
-    """Something to do to the file in one transaction with others."""
-
-    __slots__ = ("error", "future", "result")
-
-    durable: ClassVar[bool] = True
-    """Whether its commit must reach the disk before `submit` returns. A group is synced if any of it is."""
-
-    @property
-    def quick(self) -> bool:
-        """Whether it is small enough to be committed in place."""
-        return False
-
-    future: asyncio.Future[T]
-    result: T
-
-    def __init__(self) -> None:
-        self.error: BaseException | None = None
-
-    def perform(self, connection: sqlite3.Connection) -> T:
-        """Do it inside the open transaction; may be called again after a rollback."""
-        raise NotImplementedError
-
-    @classmethod
-    def perform_many(cls, connection: sqlite3.Connection, operations: Sequence[Any]) -> None:
-        """Do neighbours of one class together, setting the `result` of each."""
-        for operation in operations:
-            operation.result = operation.perform(connection)
-
-
-class Call(Operation[T]):
-    """An operation that is a plain function of the connection."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable[[sqlite3.Connection], T]) -> None:
-        super().__init__()
-        self._function = function
-
-    def perform(self, connection: sqlite3.Connection) -> T:
-        """Call the function."""
-        function: Callable[[sqlite3.Connection], T] = self._function
-        return function(connection)
 
 
 class SqliteWriter:
@@ -112,6 +70,8 @@ class SqliteWriter:
         self._idle = False
         self._planned = False
         self._lonely = 0
+        self._loner = 0
+        self._held_since = 0.0
         self._slow_until = 0.0
         self._busy = threading.Lock()
         self._taking = threading.Lock()
@@ -189,9 +149,7 @@ class SqliteWriter:
         if self._watch is None:
             self._watch = self._loop.call_later(BUSY_SECONDS, self._look_at_turn)
         if self._idle and not self._planned:
-            # At the end of this pass of the loop, so that what else it submits joins the group.
-            self._planned = True
-            self._loop.call_soon(self._dispatch)
+            self._begin(operation)
         return future
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -211,9 +169,37 @@ class SqliteWriter:
         with self._turn:
             return connect_writer(self.path)
 
-    def _dispatch(self) -> None:
+    def _begin(self, first: Operation[Any]) -> None:
+        """Have the group committed of which this is the first, together with what joins it."""
+        if first.single and self._lonely < LONELY:
+            # It wakes up while the loop goes on, and gets the interpreter at the end of this pass.
+            self._rouse()
+            return
+        current = asyncio.current_task() if first.single else None
+        task = 0 if current is None else id(current)
+        if task and task == self._loner and self._may_hold():
+            self._dispatch(task)
+        else:
+            # At the end of this pass of the loop, so that what else it submits joins the group.
+            self._planned = True
+            self._loop.call_soon(self._dispatch, task)
+
+    def _may_hold(self) -> bool:
+        """Whether the loop was last passed through a short time ago."""
+        now = time.monotonic()
+        if not self._held_since:
+            self._held_since = now
+            self._loop.call_soon(self._passed)
+        return now - self._held_since < HOLD_SECONDS
+
+    def _passed(self) -> None:
+        self._held_since = 0.0
+
+    def _dispatch(self, task: int) -> None:
         """Commit in place if that is cheapest and harms nobody, else wake the thread."""
         self._planned = False
+        # Whose operation came alone may go on without being suspended: with others about, it would shut them out.
+        self._loner = task if len(self._pending) == 1 else 0
         few = self._lonely >= LONELY and len(self._pending) <= FEW and all(one.quick for one in self._pending)
         fast = time.monotonic() >= self._slow_until and not self._checkpointer.copied
         if few and fast and self.peers.alone and self._busy.acquire(blocking=False):
@@ -222,8 +208,11 @@ class SqliteWriter:
             finally:
                 self._busy.release()
         elif self._idle:
-            self._idle = False
-            self._wake.put(None)
+            self._rouse()
+
+    def _rouse(self) -> None:
+        self._idle = False
+        self._wake.put(None)
 
     def _commit_in_place(self) -> None:
         begun = time.monotonic()

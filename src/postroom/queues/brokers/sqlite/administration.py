@@ -75,6 +75,7 @@ def transfer(
     connection: sqlite3.Connection, catalogue: Catalogue, name: str, moves: Sequence[tuple[int, str]]
 ) -> int:
     """Move messages that nobody holds; returns how many were still there to move."""
+    catalogue.refresh(connection)
     queue = catalogue.queue(connection, name)
     free = _free(connection, catalogue, queue.id, [key for key, _ in moves])
     sizes = {key: size for key, size, _ in free}

@@ -164,13 +164,13 @@ class SqliteBroker:
         catalogue = self._catalogue if inside else Catalogue(self._clock, self._catalogue.create_queues)
         catalogue.refresh(transaction)
         store = Store(transaction, catalogue)
-        sent = store.add(queue, messages)
+        stored = store.add(queue, messages)
         store.write()
         if inside:
             self._filled((queue,))
         else:
             self._watch(transaction, queue)
-        return sent
+        return stored.sent()
 
     async def enlist_async(self, transaction: Any, queue: str, messages: Sequence[Outgoing]) -> Sent:
         """The same: there is nothing to wait for."""
@@ -351,7 +351,10 @@ class SqliteBroker:
         self.writer.peers.tell(queue.encode())
 
     def _heard(self, note: bytes) -> None:
-        self._signals.changed(note.decode(errors="replace"))
+        if note:
+            self._signals.changed(note.decode(errors="replace"))
+        else:
+            self._signals.changed_all()
 
     def _warn_if_deaf(self) -> None:
         """Once, and not before somebody waits: it is consumers whom wake-ups matter to."""

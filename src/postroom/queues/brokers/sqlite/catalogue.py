@@ -47,6 +47,8 @@ class Catalogue:
         self.sweep_at_us = 0
         self.swept: dict[int, int] = {}
         """Retention in microseconds to the last key judged by it."""
+        self.last_key: int | None = None
+        """The greatest key given out, or None when another connection may have given out a greater one."""
         self._version = -1
         self._stamp_us = 0
         self._oldest: dict[int, tuple[int, int]] = {}
@@ -72,19 +74,22 @@ class Catalogue:
         self.stale = True
 
     def next_key(self, connection: sqlite3.Connection) -> int:
-        """The key of the next message: the time in microseconds, or one more than the last.
+        """The key of the next message: the time in microseconds, or one more than the last. After a `refresh`.
 
         Keys that SQLite gives out begin anew when the last rows are deleted; these grow, so that a sweep can
         remember how far it came.
         """
-        (last,) = connection.execute(SQL.last_key).fetchone()
-        return max(self.clock.now_us(), int(last) + 1)
+        if self.last_key is None:
+            (self.last_key,) = connection.execute(SQL.last_key).fetchone()
+        self.last_key = max(self.clock.now_us(), self.last_key + 1)
+        return self.last_key
 
     def refresh(self, connection: sqlite3.Connection) -> None:
         """Read the queues again if they may have changed."""
         (version,) = connection.execute("PRAGMA data_version").fetchone()
         if version == self._version and not self.stale:
             return
+        self.last_key = None
         rows = [_queue_row(*row) for row in connection.execute(SQL.select_queues)]
         if {row.retention_us for row in rows} != {row.retention_us for row in self._by_id.values()}:
             self.sweep_at_us = 0
