@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
+from postroom.cloudflare.account import is_account_id
 from postroom.jobs.models import Refused, check_address
 from postroom.messages.drafts import is_zone
 from postroom.messages.quiet_hours import QuietHours, read_quiet_hours
@@ -27,7 +28,7 @@ from postroom.workers.monitoring import Rule, read_rules
 PREFIX: Final = "POSTROOM_"
 LOCAL: Final = "local"
 TOKEN_CHARS_MIN: Final = 32
-ROLES: Final = ("producer", "operator", "staff", "reviewer", "doctor", "admin", "auditor")
+ROLES: Final = ("producer", "consumer", "operator", "staff", "reviewer", "doctor", "admin", "auditor")
 """Those of `accounts/roles.py`; a test compares them."""
 
 
@@ -138,6 +139,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str
     log_level: str
     api_tokens: tuple[ApiToken, ...]
+    account_id: str | None
     webhooks: tuple[tuple[str, str], ...]
     encryption_keys: tuple[tuple[str, bytes], ...]
     audit_keys: tuple[bytes, ...]
@@ -152,6 +154,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_enqueue: Rate | None
     rate_sign_in: Rate | None
     rate_webhook: Rate | None
+    rate_cloudflare: Rate | None
     rate_other: Rate | None
     sentry_dsn: str | None
     sentry_sample_rate: float
@@ -312,6 +315,12 @@ def _networks(raw: str) -> tuple[Network, ...]:
         raise ValueError("must be networks such as 10.0.0.0/8, separated by blanks") from None
 
 
+def _account(raw: str) -> str:
+    if not is_account_id(raw):
+        raise ValueError("must be 32 lower-case hex digits, for example `openssl rand -hex 16`")
+    return raw
+
+
 def _origins(raw: str) -> tuple[str, ...]:
     origins = tuple(raw.split())
     for origin in origins:
@@ -465,6 +474,7 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("log_format", "auto", _choice("auto", "console", "json"), "auto: console on a terminal, json elsewhere."),
     Setting("log_level", "info", _choice("debug", "info", "warning", "error"), "Least severe log lines that are written."),
     Setting("api_tokens", "", _tokens, "Bearer tokens of the HTTP API: NAME:ROLE:TOKEN, separated by commas.", True),
+    Setting("account_id", None, _account, "The id under which this is a Cloudflare account at /client/v4: 32 hex digits. Unset, the letters of `postroom` in hex, and in the local environment every id."),
     Setting("webhooks", "", _webhooks, "Webhooks that are accepted, separated by blanks: NAME=SECRET, repeated while a secret is changed. NAME is delivery, standard, twilio, sendgrid, resend, ses (the ARN of its SNS topic), vonage, postmark (USER:PASSWORD) or mailgun.", True),
     Setting("encryption_keys", "", _named_secrets, "Master keys that seal recipients and contents, newest first, separated by blanks: ID:KEY, KEY of 32 bytes in hex or Base64. Keep the old ones until `postroom vault rotate` has run, and the last one for ever.", True),
     Setting("audit_keys", "", _secrets, "Keys of the audit trail's chain, newest first, separated by blanks: each 32 bytes or more in hex or Base64 (`openssl rand -hex 32`). Unset, a file beside the database has one.", True),
@@ -479,6 +489,7 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("rate_enqueue", "60000/60", _rate, "Requests to enqueue, by identity: COUNT/SECONDS or off. Not for loopback in the local environment."),
     Setting("rate_sign_in", "10/60", _rate, "Attempts to sign in, by address and by name."),
     Setting("rate_webhook", "6000/60", _rate, "Callbacks, by address."),
+    Setting("rate_cloudflare", "1200/300", _rate, "Requests to /client/v4 but pulls and acks, by identity: Cloudflare's own limit."),
     Setting("rate_other", "6000/60", _rate, "All other requests, by identity."),
     Setting("sentry_dsn", None, _text, "Where errors and the spans of Sentry's Queues insights go.", True, "SENTRY_DSN"),
     Setting("sentry_sample_rate", "1", _number(0, 1, "as a share"), "Share of traces that Sentry gets."),

@@ -6,23 +6,24 @@ from postroom.accounts import MATRIX, Permission, Role, permissions_of
 from postroom.settings import ROLES
 
 TABLE = """
-                     staff reviewer doctor admin auditor producer operator
-draft                yes   yes      yes    yes   no      no       no
-submit               yes   yes      yes    yes   no      no       no
-review               no    yes      yes    yes   no      no       no
-send_directly        no    yes      yes    yes   no      no       no
-read_bodies          no    yes      yes    yes   no      no       no
-look_up              yes   yes      yes    yes   yes     yes      yes
-enqueue              no    no       no     yes   no      yes      yes
-export               no    no       no     yes   yes     no       yes
-see_audit            no    no       no     yes   yes     no       no
-see_status           no    no       no     yes   yes     no       yes
-manage_queues        no    no       no     yes   no      no       yes
-manage_templates     no    yes      no     yes   no      no       no
-manage_suppressions  no    yes      yes    yes   no      no       yes
-manage_webhooks      no    no       no     yes   no      no       yes
-debug                no    no       no     yes   no      no       no
-manage_users         no    no       no     yes   no      no       no
+                     staff reviewer doctor admin auditor producer consumer operator
+draft                yes   yes      yes    yes   no      no       no       no
+submit               yes   yes      yes    yes   no      no       no       no
+review               no    yes      yes    yes   no      no       no       no
+send_directly        no    yes      yes    yes   no      no       no       no
+read_bodies          no    yes      yes    yes   no      no       no       no
+look_up              yes   yes      yes    yes   yes     yes      yes      yes
+enqueue              no    no       no     yes   no      yes      yes      yes
+consume              no    no       no     yes   no      no       yes      no
+export               no    no       no     yes   yes     no       no       yes
+see_audit            no    no       no     yes   yes     no       no       no
+see_status           no    no       no     yes   yes     no       yes      yes
+manage_queues        no    no       no     yes   no      no       no       yes
+manage_templates     no    yes      no     yes   no      no       no       no
+manage_suppressions  no    yes      yes    yes   no      no       no       yes
+manage_webhooks      no    no       no     yes   no      no       no       yes
+debug                no    no       no     yes   no      no       no       no
+manage_users         no    no       no     yes   no      no       no       no
 """
 ROWS = [line.split() for line in TABLE.strip().splitlines()]
 CELLS = [(role, row[0], row[1 + column]) for row in ROWS[1:] for column, role in enumerate(ROWS[0])]

@@ -60,7 +60,7 @@ def test_environment_beats_file_and_flag_beats_both(tmp_path: Path) -> None:
         ("POSTROOM_UNCERTAIN", "maybe", "resend, hold"),
         ("POSTROOM_LOG_FORMAT", "xml", "auto, console, json"),
         ("POSTROOM_API_TOKENS", "me:operator:short", "at least 32"),
-        ("POSTROOM_API_TOKENS", f"me:king:{TOKEN}", "one of producer, operator"),
+        ("POSTROOM_API_TOKENS", f"me:king:{TOKEN}", "one of producer, consumer"),
         ("POSTROOM_API_TOKENS", f"me:operator:{TOKEN},me:producer:{TOKEN}", "twice"),
         ("POSTROOM_HOST", "0.0.0.0", "loopback only"),
         ("POSTROOM_PROT", "1", "is not a setting"),

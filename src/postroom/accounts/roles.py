@@ -23,6 +23,8 @@ class Permission(StrEnum):
     """See records of jobs, messages and exports, masked."""
     ENQUEUE = "enqueue"
     """Enqueue jobs as a program does."""
+    CONSUME = "consume"
+    """Take messages out of queues as a program does, contents included, and acknowledge them."""
     EXPORT = "export"
     """Ask for exports and fetch them."""
     SEE_AUDIT = "see_audit"
@@ -52,8 +54,10 @@ class Role(StrEnum):
     AUDITOR = "auditor"
     PRODUCER = "producer"
     """A program that enqueues jobs."""
+    CONSUMER = "consumer"
+    """A program that also takes messages out of queues."""
     OPERATOR = "operator"
-    """Who runs the service: queues and status, and everything that programs may."""
+    """Who runs the service: queues and status, and everything that producers may."""
 
 
 P = Permission
@@ -75,6 +79,7 @@ MATRIX: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
         # Sees that things were done and by whom, not what was written to whom.
         Role.AUDITOR: frozenset({P.LOOK_UP, P.SEE_AUDIT, P.SEE_STATUS, P.EXPORT}),
         Role.PRODUCER: frozenset({P.ENQUEUE, P.LOOK_UP}),
+        Role.CONSUMER: frozenset({P.ENQUEUE, P.LOOK_UP, P.CONSUME, P.SEE_STATUS}),
         Role.OPERATOR: frozenset(
             {
                 P.ENQUEUE,

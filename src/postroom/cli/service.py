@@ -87,8 +87,9 @@ async def _work(settings: Settings, parts: Parts) -> None:
                 app.meter.when_asked_to_stop = functools.partial(_stop_gently, logger, asked.set)
                 services: list[Service] = [app.keeper, app.meter]
                 if parts.consumer:
+                    await app.attaching.apply()
                     await app.queues.start()
-                    services += [app.reconciler, app.scheduler, app.alerts]
+                    services += [app.attaching, app.reconciler, app.scheduler, app.alerts]
                 for service in services:
                     await service.start()
                     stack.push_async_callback(service.stop)

@@ -177,6 +177,16 @@ class Queues:
             )
         return self._queues[name]
 
+    def pulled(self, options: ConsumerOptions) -> Queue:
+        """A queue for a puller with these settings, whatever the configuration says of its consumer."""
+        return Queue(options.queue, self.broker, clock=self.clock, events=self.events, options=options)
+
+    def configure(self, name: str, options: ConsumerOptions) -> None:
+        """Give the declared consumer of a queue other settings, from its next batch on; raises LookupError."""
+        self._consumers[name].configure(options)
+        self._declared[name] = options
+        self._queues.pop(name, None)
+
     async def create(self, name: str, options: QueueOptions | None = None) -> bool:
         """Make a queue, or change the options of one that exists; True when it is new."""
         check_queue_name(name)

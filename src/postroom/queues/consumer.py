@@ -58,8 +58,8 @@ class Consumer(Service):
         self._handler = handler
         self._clock = clock
         self._events = events
-        self._maximum = options.max_concurrency or limits.CONCURRENCY_MAX
         self._allowed = 1
+        self._held = False
         self._stopping = False
         self._interrupting = False
         self._running: dict[asyncio.Task[None], MessageBatch | None] = {}
@@ -69,12 +69,24 @@ class Consumer(Service):
         self._renewing: asyncio.Task[None] | None = None
         self._renewal: object | None = None
         self._longer: dict[str, int] = {}
-        # Delivered so often and lapsed: it may be what kills its handlers. Its last delivery it has alone in any case.
-        self._suspects = range(min(LOSSES, options.max_retries), options.max_retries + 1)
         self._raised: deque[bool] = deque(maxlen=FAILURES_WATCHED)
         self._backlogged = False
         self._fill_until_us: int | None = None
         self._flushed_us = 0
+        self.configure(options)
+
+    def configure(self, options: ConsumerOptions) -> None:
+        """Take other settings; they hold from the next batch on. The queue stays the same."""
+        self.options = options
+        self._maximum = options.max_concurrency or limits.CONCURRENCY_MAX
+        self._allowed = min(self._allowed, self._maximum)
+        # Delivered so often and lapsed: it may be what kills its handlers. Its last delivery it has alone in any case.
+        self._suspects = range(min(LOSSES, options.max_retries), options.max_retries + 1)
+
+    def hold(self, held: bool) -> None:
+        """Take no more messages, or take them again; what runs goes on."""
+        self._held = held
+        self._done.set()
 
     @property
     def concurrency(self) -> int:
@@ -119,7 +131,7 @@ class Consumer(Service):
         pause, longest = PAUSE_SECONDS
         while not self._stopping:
             free = self._allowed - len(self._running)
-            if free <= 0:
+            if free <= 0 or self._held:
                 self._done.clear()
                 await self._done.wait()
                 continue

@@ -108,6 +108,8 @@ class QueuesConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What the reader found odd but not wrong."""
     source: str | None = None
     """The file it was read from."""
+    name: str | None = None
+    """What the file calls the Worker."""
 
     def names(self) -> tuple[str, ...]:
         """Every queue that is named anywhere, each once, in order of first mention."""

@@ -151,6 +151,14 @@ class Queue:
         Settle them by their `lease_id` in time: a lease that ends counts as a failed delivery.
         Raises QueuePaused while delivery is paused.
         """
+        messages = await self.lease(batch_size=batch_size, visibility_timeout_ms=visibility_timeout_ms)
+        backlog = await self._broker.backlog(self.name)
+        return PulledBatch(messages=[pulled(one) for one in messages], message_backlog_count=backlog.messages)
+
+    async def lease(
+        self, *, batch_size: int = limits.PULL_BATCH_SIZE_DEFAULT, visibility_timeout_ms: int | None = None
+    ) -> Sequence[Leased]:
+        """As `pull`, for who passes messages on: as they are stored, without decoding them."""
         check_range("batch_size", batch_size, 1, limits.BATCH_COUNT_MAX, "messages")
         if visibility_timeout_ms is None:
             visibility_timeout_ms = self._consumer.visibility_timeout_ms
@@ -173,8 +181,7 @@ class Queue:
                 break
         if not messages and (await self._broker.info(self.name)).paused:
             raise QueuePaused(self.name)
-        backlog = await self._broker.backlog(self.name)
-        return PulledBatch(messages=[pulled(one) for one in messages], message_backlog_count=backlog.messages)
+        return messages
 
     async def settle(
         self,

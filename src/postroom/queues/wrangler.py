@@ -81,6 +81,7 @@ def read(path: str | os.PathLike[str], *, environment: str | None = None) -> Que
         vars=variables,
         warnings=(*warnings, *reader.warnings),
         source=source,
+        name=name,
     )
 
 

@@ -41,8 +41,8 @@ BACKGROUND: Final = b"x-postroom-background"
 """Sent along by what a page asks for by itself: that is no use of the session by a person."""
 READ: Final = PROXY_HEADERS | {
     b"authorization", b"content-length", b"cookie", b"host", b"origin", b"sec-fetch-site", b"x-forwarded-proto",
-    b"x-request-id", b"cf-access-jwt-assertion", b"access-control-request-method", CSRF, ACT_AS, IDEMPOTENCY_KEY,
-    BACKGROUND,
+    b"x-request-id", b"cf-access-jwt-assertion", b"x-auth-email", b"x-auth-key",
+    b"access-control-request-method", CSRF, ACT_AS, IDEMPOTENCY_KEY, BACKGROUND,
 }  # fmt: skip
 """Headers that anybody here looks at."""
 COOKIE: Final = "postroom_session"

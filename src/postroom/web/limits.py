@@ -37,6 +37,7 @@ class Rates(NamedTuple):
     enqueue: Rate | None = None
     sign_in: Rate | None = None
     webhook: Rate | None = None
+    cloudflare: Rate | None = None
     other: Rate | None = None
 
     def of(self, name: str) -> Rate | None:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from postroom.accounts import Issuer, Passwords, Role, Sessions, Tokens, Users
+from postroom.cloudflare import Account, EventSubscriptions
 from postroom.delivery.routing import Router
 from postroom.exports import ExportDesk
 from postroom.jobs import JobProducer
@@ -156,3 +157,8 @@ class WebServices(msgspec.Struct, frozen=True, kw_only=True):
     """Opens a message's body that was sealed; raises VaultError or ValueError."""
     exports: ExportDesk
     """Where exports are asked for."""
+    account: Account
+    """What Cloudflare's API answers about this Postroom."""
+    event_subscriptions: EventSubscriptions
+    attaching: Callable[[], Awaitable[None]] | None = None
+    """Brings the consumers of this process in line with what the API said; None: it has none."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from postroom import __version__
 from postroom.accounts import Issuer, IssuerOptions, Passwords, Sessions, Tokens, Users
+from postroom.cloudflare import Account, Attaching, EventSubscriptions
 from postroom.delivery import Provider
 from postroom.delivery.routing import Route, Router
 from postroom.exports import ExportDesk
@@ -60,6 +61,7 @@ from postroom.web import Accounts, Token, Watching, WebServices
 from postroom.web.door import Door
 from postroom.web.limits import Rate, Rates
 from postroom.web.services import AlertDesk, Operating
+from postroom.wiring.account import events_options, make_account
 from postroom.wiring.clock import make_scheduler, schedule_desk
 from postroom.wiring.exports import (
     enlisting,
@@ -121,6 +123,9 @@ class Application(NamedTuple):
     announcer: Announcer
     telemetry: Telemetry
     status: StatusReader
+    account: Account
+    event_subscriptions: EventSubscriptions
+    attaching: Attaching
     exports: ExportDesk
     archives: Archives
     monitor: Monitor
@@ -183,7 +188,8 @@ async def open_application(
         name = queues.config.producers.get(settings.queue, settings.queue)
         subscriptions = Subscriptions(vault, [*(str(state) for state in MessageState), ALERT])
         announcer = Announcer(subscriptions, queues[name], registry, max_attempts=WEBHOOK_ATTEMPTS)
-        records = Records(vault, _announcing(queues.events, announcer))
+        event_subscriptions = EventSubscriptions(queues, [str(state) for state in MessageState])
+        records = Records(vault, _announcing(queues.events, announcer, event_subscriptions))
         ledger = StoreLedger(store, clock, records, max_attempts=settings.max_attempts)
         delays = PriorityDelays(
             high=settings.delay_high_seconds,
@@ -250,11 +256,7 @@ async def open_application(
                 unseal=vault.open_body,
             )  # fmt: skip
             queues.consumer(name)(dispatcher)
-            queues.consumer(
-                EVENTS_QUEUE, max_batch_size=100, max_batch_timeout=0, max_retries=20,
-                dead_letter_queue=queues.config.consumers[name].dead_letter_queue
-                if name in queues.config.consumers else None,
-            )(inbox.handle)  # fmt: skip
+            queues.consumer(EVENTS_QUEUE, **events_options(queues, name))(inbox.handle)
             await queues.create(EVENTS_QUEUE)
         stack.push_async_callback(record_given_up(queues, name, ledger))
         users = Users()
@@ -292,6 +294,9 @@ async def open_application(
             announcer,
             telemetry,
             status,
+            make_account(settings, queues, name),
+            event_subscriptions,
+            Attaching(store, queues),
             export_desk,
             archives,
             monitor,
@@ -338,6 +343,9 @@ def web_services(app: Application) -> WebServices:
         dead_letter_queue=app.dead_letter_queue,
         status=app.status.read,
         exports=app.exports,
+        account=app.account,
+        event_subscriptions=app.event_subscriptions,
+        attaching=app.attaching.apply,
         watching=Watching(
             app.monitor.performance,
             app.monitor.health,
@@ -368,6 +376,7 @@ def _door(app: Application) -> Door:
         enqueue=settings.rate_enqueue and Rate(*settings.rate_enqueue),
         sign_in=settings.rate_sign_in and Rate(*settings.rate_sign_in),
         webhook=settings.rate_webhook and Rate(*settings.rate_webhook),
+        cloudflare=settings.rate_cloudflare and Rate(*settings.rate_cloudflare),
         other=settings.rate_other and Rate(*settings.rate_other),
     )
     hsts = not settings.local and (settings.public_url or "").startswith("https:")
@@ -387,20 +396,23 @@ def _issuer(settings: Settings, clock: Clock) -> Issuer | None:
     return Issuer(options, clock)
 
 
-def _announcing(events: Events, announcer: Announcer) -> Callable[[StoreTransaction, MessageMoved], None]:
+def _announcing(
+    events: Events, announcer: Announcer, event_subscriptions: EventSubscriptions
+) -> Callable[[StoreTransaction, MessageMoved], None]:
     """Announce moves once they are committed, and enqueue what subscribers are told with them."""
 
     def announce(transaction: StoreTransaction, moved: MessageMoved) -> None:
         if events:
             transaction.afterwards.append(functools.partial(events.emit, moved))
+        data = {
+            "messageId": moved.message_id, "channel": moved.channel, "before": moved.before, "status": moved.after,
+            "provider": moved.provider, "code": moved.code,
+        }  # fmt: skip
         payload = {
-            "type": f"message.{moved.after}", "timestamp": isoformat(moved.at_us), "atUs": moved.at_us,
-            "data": {
-                "messageId": moved.message_id, "channel": moved.channel, "before": moved.before, "status": moved.after,
-                "provider": moved.provider, "code": moved.code,
-            },
+            "type": f"message.{moved.after}", "timestamp": isoformat(moved.at_us), "atUs": moved.at_us, "data": data,
         }  # fmt: skip
         announcer.announce(transaction, f"evt-{moved.seq}", moved.after, payload)
+        event_subscriptions.announce(transaction, moved.after, data, moved.at_us)
 
     return announce
 

@@ -1,0 +1,2 @@
+UPDATE cloudflare_consumers SET kind = :kind, environment = :environment, settings = :settings
+WHERE queue_id = :queue_id

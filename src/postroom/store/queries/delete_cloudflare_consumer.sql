@@ -1,0 +1,1 @@
+DELETE FROM cloudflare_consumers WHERE queue_id = :queue_id

@@ -1,0 +1,1 @@
+DELETE FROM cloudflare_queues WHERE queue_id = :queue_id

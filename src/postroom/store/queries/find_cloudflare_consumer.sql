@@ -1,0 +1,1 @@
+SELECT * FROM cloudflare_consumers WHERE queue_id = :queue_id

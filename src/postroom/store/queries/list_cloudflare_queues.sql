@@ -1,0 +1,1 @@
+SELECT * FROM cloudflare_queues
