@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run demo test check lint bench lock clean help
+.PHONY: run demo test clients check lint bench lock clean help
 
 run: $(STAMP)  ## Set up, show the main job, and leave the service running
 	@$(BIN)/postroom demo
@@ -11,8 +11,11 @@ run: $(STAMP)  ## Set up, show the main job, and leave the service running
 demo: $(STAMP)  ## The same, ending after the show
 	@$(BIN)/postroom demo --end
 
-test: $(STAMP) lint  ## Set up, then linters, types, import contracts and all tests
+test: $(STAMP) lint clients  ## Set up, then linters, types, import contracts and all tests
 	$(BIN)/pytest -n auto --dist worksteal
+
+clients: $(STAMP)  ## Get the clients of Cloudflare's API that the tests run; says what cannot be had
+	-@$(BIN)/python tests/clients/install.py
 
 lint: $(STAMP)  ## Linters, types and import contracts
 	$(BIN)/ruff check .
@@ -32,7 +35,7 @@ lock: $(STAMP)  ## Renew requirements.lock
 		-o requirements.lock pyproject.toml
 
 clean:  ## Remove what was installed and written
-	rm -rf $(VENV) var .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-clients var .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10

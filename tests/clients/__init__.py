@@ -1,0 +1,1 @@
+"""Real clients of Cloudflare's API; `install` gets them."""
