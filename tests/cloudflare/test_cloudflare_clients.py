@@ -55,9 +55,11 @@ class Ran(NamedTuple):
 @pytest.fixture
 async def postroom(tmp_path: Path) -> AsyncIterator[Postroom]:
     settings = load({"POSTROOM_DATABASE_URL": f"sqlite:///{tmp_path / 'app.db'}"}, folder=tmp_path).settings
-    async with open_application(settings, consume=True) as app:
-        async with serving(create_app(web_services(app)), "127.0.0.1", 0) as server:
-            yield Postroom(app, f"{server.url}/client/v4")
+    async with (
+        open_application(settings, consume=True) as app,
+        serving(create_app(web_services(app)), "127.0.0.1", 0) as server,
+    ):
+        yield Postroom(app, f"{server.url}/client/v4")
 
 
 def installed(make: Callable[[], Any]) -> Any:
