@@ -79,7 +79,7 @@ class EventSubscriptions:
             raise EventSubscriptionInvalid(f"there may be {COUNT_MAX} subscriptions; delete one")
         id_ = new_id()
         transaction.run(
-            "insert_event_subscription", id=id_, name=name, enabled=enabled, source=source, queue_id=queue_id,
+            "insert_event_subscription", id=id_, name=name, enabled=int(enabled), source=source, queue_id=queue_id,
             queue=queue, events=msgspec.json.encode(list(events)).decode(), now_us=now_us,
         )  # fmt: skip
         return id_
@@ -88,7 +88,7 @@ class EventSubscriptions:
         """Write a changed one. Raises EventSubscriptionInvalid."""
         self.check(changed.source, changed.events)
         transaction.run(
-            "change_event_subscription", id=changed.id, name=changed.name, enabled=changed.enabled,
+            "change_event_subscription", id=changed.id, name=changed.name, enabled=int(changed.enabled),
             queue_id=changed.queue_id, queue=changed.queue, now_us=now_us,
             events=msgspec.json.encode(list(changed.events)).decode(),
         )  # fmt: skip

@@ -1,1 +1,2 @@
+-- locks
 SELECT * FROM cloudflare_consumers WHERE queue_id = :queue_id

@@ -1,1 +1,2 @@
+-- locks
 SELECT * FROM event_subscriptions WHERE id = :id
