@@ -44,13 +44,13 @@ class CloudflareApi:
             body = await read_body(receive, headers.get(b"content-length"), limit=BODY_BYTES_MAX)
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
         call = Call(self._services, self._catalogue, places, query, body, scope["user"])
-        if IDEMPOTENCY_KEY in headers and scope["method"] == "POST":
+        if route.once and IDEMPOTENCY_KEY in headers:
             await self._once(headers[IDEMPOTENCY_KEY], scope, route, call, send)
         else:
             await respond(send, await route.handler(call))
 
     async def _once(self, given: bytes, scope: Scope, route: Route, call: Call, send: Send) -> None:
-        """Of our own: a POST with an `Idempotency-Key` is done once, so that a client may send it again."""
+        """Of our own: a push with an `Idempotency-Key` is done once, so that a client may send it again."""
         idempotency, path = self._services.door.idempotency, scope["path"]
         key = idempotency.key(given, path, call.identity.name)
         known = await idempotency.claim(key, request_digest(path, b"", call.body))
@@ -64,7 +64,7 @@ class CloudflareApi:
             await refuse(recorder, error)
             raise
         finally:
-            await idempotency.keep(key, recorder.kept)
+            await idempotency.keep(key, path, recorder.kept)
 
     async def admit(self, scope: Scope, headers: Headers, route: Route) -> None:
         """Who asks, if they may, and not too often; raises Refusal. Leaves them in the scope."""

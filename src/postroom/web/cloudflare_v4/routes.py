@@ -40,11 +40,13 @@ class Route(NamedTuple):
     permission: Permission | None = None
     """None: for everybody who is let in."""
     counted: bool = True
+    once: bool = False
+    """Whether an `Idempotency-Key` is honoured: what is answered holds no contents."""
 
 
 ROUTES: Final = (
-    Route("POST", MESSAGES, messages.push, P.ENQUEUE),
-    Route("POST", f"{MESSAGES}/batch", messages.push_batch, P.ENQUEUE),
+    Route("POST", MESSAGES, messages.push, P.ENQUEUE, once=True),
+    Route("POST", f"{MESSAGES}/batch", messages.push_batch, P.ENQUEUE, once=True),
     # Since April 2025 these two are not rate limited.
     Route("POST", f"{MESSAGES}/pull", pulling.pull, P.CONSUME, counted=False),
     Route("POST", f"{MESSAGES}/ack", pulling.ack, P.CONSUME, counted=False),
