@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import msgspec
 
 from postroom.cloudflare.account import is_account_id
-from postroom.jobs.models import Refused, check_address
+from postroom.jobs.models import SMS_CONTENT_CHARS_MAX, Refused, check_address
 from postroom.messages.drafts import is_zone
 from postroom.messages.quiet_hours import QuietHours, read_quiet_hours
 from postroom.queues import wrangler
@@ -132,6 +132,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     quiet_zones: tuple[str, ...]
     portal_hours: float
     portal_notice: str
+    answer_stop: str | None
+    answer_start: str | None
+    answer_help: str | None
     review_own: bool
     review_binding: bool
     approval_hours: float
@@ -359,6 +362,12 @@ def _notice(raw: str) -> str:
     return raw
 
 
+def _answer(raw: str) -> str:
+    if len(raw) > SMS_CONTENT_CHARS_MAX:
+        raise ValueError(f"must have at most {SMS_CONTENT_CHARS_MAX} characters")
+    return raw
+
+
 def _webhooks(raw: str) -> tuple[tuple[str, str], ...]:
     found = []
     for part in raw.split():
@@ -467,6 +476,9 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("quiet_zones", "", _zones, "Time zones of recipients of whom none is known, separated by blanks; the hours have to suit all of them."),
     Setting("portal_hours", "720", _number(0, 87_600, "hours"), "How long after it was sent a portal message can be read; 0 for ever."),
     Setting("portal_notice", "You have a new message. You can read it here: {link}", _notice, "What a portal message's recipient is sent; {link} is where the link goes."),
+    Setting("answer_stop", None, _answer, "What somebody is sent who writes STOP; unset, nothing, because providers answer by themselves until that is turned off there."),
+    Setting("answer_start", None, _answer, "The same for START."),
+    Setting("answer_help", None, _answer, "The same for HELP."),
     Setting("review_own", "no", _yes_no, "Whether somebody may approve a message of their own."),
     Setting("review_binding", "yes", _yes_no, "Whether an approval ends when recipient or content are changed."),
     Setting("approval_hours", "168", _number(0, 87_600, "hours"), "How long an approval holds after the moment that the message was to leave; 0 for ever."),

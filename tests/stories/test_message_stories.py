@@ -180,6 +180,70 @@ async def test_stop_is_heard_and_start_again(serving: Any, clock: VirtualClock) 
         assert len(double.messages) == 1
 
 
+async def test_words_are_answered_where_answers_are_configured(serving: Any, clock: VirtualClock) -> None:
+    """STOP, START and HELP, once each, in spite of the opt-out; two machines that answer one another come to an end."""
+    answers = {
+        "answer_stop": "You get no more.",
+        "answer_start": "Welcome back.",
+        "answer_help": "Call 555 0100.",
+    }
+    url = "https://postroom.example.org/webhooks/twilio"
+    async with TwilioDouble() as double, serving(**twilio(double), **answers) as service:
+
+        async def write(text: str) -> None:
+            await service.callback(*double.inbound(url, TEXT["recipient"], text))
+            await clock.advance(5)
+
+        for text in ("Help", "Stop!", "thank you", "START"):
+            await write(text)
+        assert [one["body"] for one in double.messages] == [
+            "Call 555 0100.",
+            "You get no more.",
+            "Welcome back.",
+        ]
+        assert {one["to"] for one in double.messages} == {TEXT["recipient"]}
+
+        for _ in range(9):
+            await write("HELP")
+        assert len(double.messages) == 5
+
+        await write("STOP")
+        await through_review(service, TEXT)
+        await clock.advance(5)
+        assert await service.status("m-1") == "failed"
+        (first, *_) = (await service.get("/api/messages?status=sent"))["messages"]
+        assert (first["author"], first["priority"]) == (None, "high")
+
+
+async def test_nobody_is_answered_by_default(serving: Any, clock: VirtualClock) -> None:
+    """Providers do that by themselves, until it is turned off there."""
+    async with TwilioDouble() as double, serving(**twilio(double)) as service:
+        url = "https://postroom.example.org/webhooks/twilio"
+        await service.callback(*double.inbound(url, TEXT["recipient"], "HELP"))
+        await clock.advance(60)
+
+        assert double.messages == []
+
+
+async def test_every_night_providers_are_asked(serving: Any, clock: VirtualClock) -> None:
+    """About what is unproven and what has been given up as unconfirmed, by one job for the whole fleet."""
+    async with TwilioDouble() as double, serving(**twilio(double)) as service:
+        await through_review(service, TEXT)
+        await through_review(service, {**TEXT, "messageId": "m-2"})
+        await clock.advance(40 * 3600)
+        await service.app.reconciler.look()
+        assert {await service.status(one) for one in ("m-1", "m-2")} == {"unconfirmed"}
+        double.messages[0]["status"] = "delivered"
+
+        assert (await service.ask("POST", "/api/schedules/housekeeping/run")).status_code < 300
+        await clock.advance(30)
+
+        assert await service.status("m-1") == "delivered"
+        assert await service.status("m-2") == "unconfirmed"
+        (job,) = (await service.get("/api/jobs?type=reconciliation"))["jobs"]
+        assert job["status"] == "done"
+
+
 async def test_lost_answer_resolved_by_callback(serving: Any, clock: VirtualClock) -> None:
     """Twilio took it, the answer was lost: the callback brings our token back, and nothing is sent twice."""
     async with TwilioDouble() as double, serving(**twilio(double)) as service:

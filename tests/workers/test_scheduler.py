@@ -13,6 +13,7 @@ from postroom.queues import ConfigurationError
 from postroom.queues.testing import VirtualClock
 from postroom.settings import SettingsInvalid, load
 from postroom.wiring import Application, open_application
+from postroom.workers.cron.housekeeping import TARGETS
 
 JOB = '{"type": "cleanup", "target": "temp_files", "olderThan": "2020-01-01"}'
 DAY = 86_400
@@ -172,19 +173,19 @@ async def test_housekeeping_enqueues_the_night_s_cleanups(opened: Any, clock: Vi
     async with opened("housekeeping=0 3 * * *") as app:
         await clock.advance(DAY)
         await app.scheduler.tick()
-        assert await jobs(app) == 6
+        assert await jobs(app) == len(TARGETS) + 1
 
 
 async def test_crons_of_the_wrangler_file_do_the_housekeeping(
     opened: Any, tmp_path: Path, clock: VirtualClock
 ) -> None:
-    """Read as they stand; one that is wrong is named with its place."""
+    """Read as they stand, cleanups and the question to providers alike; one that is wrong is named with its place."""
     (tmp_path / "wrangler.json").write_text(WRANGLER % '"*/5 * * * *"')
     async with opened("housekeeping=off") as app:
         assert list(app.scheduler.schedules) == ["wrangler-1"]
         await clock.advance(301)
         await app.scheduler.tick()
-        assert await jobs(app) == 6
+        assert await jobs(app) == len(TARGETS) + 1
     (tmp_path / "wrangler.json").write_text(WRANGLER % '"* * * * *", "* * * * 9"')
     with pytest.raises(ConfigurationError, match=r"triggers.crons\[1\].*day of the week"):
         async with opened():

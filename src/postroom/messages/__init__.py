@@ -9,7 +9,7 @@ from postroom.messages.job import MessageJob
 from postroom.messages.ledger import StoreLedger
 from postroom.messages.outbox import Outbox
 from postroom.messages.portal import Portal, PortalLinks
-from postroom.messages.reconciling import Reconciler
+from postroom.messages.reconciling import ReconcileJob, Reconciler
 from postroom.messages.records import IllegalMove, MessageMoved, MessageRecord, Records
 from postroom.messages.sending import AttemptFinished, FailedOver, MessageSender
 from postroom.messages.states import MessageState
@@ -46,6 +46,7 @@ __all__ = [
     "Person",
     "Portal",
     "PortalLinks",
+    "ReconcileJob",
     "Reconciler",
     "RecordEnvelopes",
     "Records",

@@ -8,6 +8,7 @@ from typing import Final
 from postroom.delivery import DeliveryEvent, EventKind, Outcome, Verdict
 from postroom.kit.actor import WEBHOOK, WORKER, Actor
 from postroom.kit.clock import to_datetime, to_us
+from postroom.messages.answers import Answers
 from postroom.messages.keywords import Wish as Word
 from postroom.messages.keywords import wish_of
 from postroom.messages.quiet_hours import NoCommonHour, QuietHours, next_allowed, zones_of
@@ -59,17 +60,22 @@ class Preferences:
         *,
         quiet: Mapping[str, QuietHours] | None = None,
         zones: Sequence[str] = (),
+        answers: Answers | None = None,
     ) -> None:
         self._suppressions = suppressions
         self._unclear = unclear
         self._templates = templates
         self._quiet = quiet or {}
         self._zones = tuple(zones)
+        self._answers = answers
         self._waits: dict[tuple[str, int], float | None] = {}
 
     def check(self, transaction: StoreTransaction, record: MessageRecord, now_us: int) -> Wish | None:
         """Whether anything speaks against sending it now."""
         self._remember_wait(transaction, record)
+        if record.answers is not None:
+            # They wrote to us just now, and wait for it.
+            return None
         channel = channel_of(record.recipient)
         found = self._suppressions.check(transaction, channel, record.recipient, record.topic)
         if found is not None:
@@ -130,7 +136,7 @@ class Preferences:
                 pass
 
     def hear(self, transaction: StoreTransaction, event: DeliveryEvent, now_us: int) -> None:
-        """STOP and START at once; what may be a wish goes to a colleague. HELP is answered by the provider."""
+        """STOP and START at once; what may be a wish goes to a colleague. Answers are given where they are configured."""
         if event.recipient is None or not event.text:
             return
         address, evidence = _international(event.recipient), _evidence(event)
@@ -147,6 +153,8 @@ class Preferences:
                 heard = True
             case Word.UNCLEAR:
                 pass
+        if heard and self._answers is not None and channel_of(address) == "sms":
+            self._answers.give(transaction, word, address, evidence, now_us)
         if not heard:
             # Also a STOP of somebody whose address we cannot read.
             self._unclear.add(transaction, channel_of(address), address, event.text, evidence, now_us)

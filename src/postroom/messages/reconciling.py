@@ -1,17 +1,22 @@
 """Asking providers about what stayed unproven: the contract of callbacks is not that they come.
 
-A message that was sent and whose delivery nobody has proved within its channel's time is asked about, where its provider
-can be asked, and is `unconfirmed` afterwards if that told nothing. Messages of providers that never tell (a plain SMTP
-relay, nobody) stay `sent`.
+Every hour, a message that was sent and whose delivery nobody has proved within its channel's time is asked about, where
+its provider can be asked, and is `unconfirmed` afterwards if that told nothing. Every night, whatever is unproven or
+unconfirmed and at most a week old is asked about, once in the fleet, as a job. Messages of providers that never tell (a
+plain SMTP relay, nobody) stay `sent`.
 """
 
 import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from postroom.delivery import LookupFailed, Searchable, Sought
 from postroom.delivery.routing import Router
+from postroom.jobs.models import BuiltInJob
+from postroom.jobs.outcome import Done, JobContext
+from postroom.jobs.outcome import Outcome as JobOutcome
 from postroom.kit.actor import SYSTEM
 from postroom.kit.clock import MICROSECOND, Clock
 from postroom.kit.service import Service
@@ -23,10 +28,18 @@ EVERY_SECONDS: Final = 3600.0
 PROOF_SECONDS: Final = {"sms": 36 * 3600, "email": 96 * 3600, "portal": 96 * 3600}
 """How long proof of delivery may take, by channel."""
 BATCH: Final = 100
+FRESH_SECONDS: Final = 3600
+"""A message that has just been sent is not asked about."""
+ASKED_SECONDS: Final = 7 * 86_400
+"""After so long no news is expected any more."""
+
+
+class ReconcileJob(BuiltInJob, frozen=True, kw_only=True, tag="reconciliation"):
+    """Ask providers about everything that is unproven or unconfirmed."""
 
 
 class Reconciler(Service):
-    """Looks every hour."""
+    """Looks every hour; `ask_all` is for the night."""
 
     name = "reconciler"
 
@@ -51,6 +64,46 @@ class Reconciler(Service):
                 after = row["seq"]
                 unproven += await self._settle(row)
 
+    async def ask_all(self) -> int:
+        """Ask about everything that is unproven or unconfirmed; returns about how many messages news came."""
+        now_us = self._clock.now_us()
+        span = {
+            "oldest_us": now_us - ASKED_SECONDS * MICROSECOND,
+            "newest_us": now_us - FRESH_SECONDS * MICROSECOND,
+        }
+        news = 0
+        for route in self._router.routes:
+            after = 0
+            while isinstance(route.provider, Searchable):
+                values = {"provider": route.name, "after": after, "limit": BATCH, **span}
+                rows = await self._store.read(_reading("unproven_at_provider", values))
+                if not rows:
+                    break
+                for row in rows:
+                    after = row["seq"]
+                    news += await self._ask(route.provider, row)
+        return news
+
+    async def __call__(self, job: ReconcileJob, context: JobContext) -> JobOutcome:
+        """The processor of `reconciliation`."""
+        return Done(f"news about {await self.ask_all()}")
+
+    async def _ask(self, provider: Searchable, row: Mapping[str, Any]) -> bool:
+        """Ask about one message; whether there was news."""
+        sought = Sought(
+            message_id=row["id"], attempt_id=row["delivery_id"], since_us=row["sent_us"],
+            provider_message_id=row["provider_id"],
+        )  # fmt: skip
+        try:
+            found = await provider.find(sought)
+        except LookupFailed:
+            return False
+        if found is None:
+            return False
+        event = msgspec.structs.replace(found, attempt_id=row["delivery_id"])
+        now_us = self._clock.now_us()
+        return await self._store.write(lambda t: self._tracking.apply(t, event, now_us, SYSTEM))
+
     async def _overdue(self, after: int) -> list[dict[str, Any]]:
         now_us = self._clock.now_us()
         limits = {f"{name}_us": now_us - seconds * MICROSECOND for name, seconds in PROOF_SECONDS.items()}
@@ -68,18 +121,7 @@ class Reconciler(Service):
         if route is None or not route.wait_seconds:
             return False
         if isinstance(route.provider, Searchable) and row["provider_id"] is not None:
-            sought = Sought(
-                message_id=row["id"], attempt_id=row["delivery_id"], since_us=row["sent_us"],
-                provider_message_id=row["provider_id"],
-            )  # fmt: skip
-            try:
-                found = await route.provider.find(sought)
-            except LookupFailed:
-                found = None
-            if found is not None:
-                event = msgspec.structs.replace(found, attempt_id=row["delivery_id"])
-                now_us = self._clock.now_us()
-                await self._store.write(lambda t: self._tracking.apply(t, event, now_us, SYSTEM))
+            await self._ask(route.provider, row)
         return await self._store.write(lambda transaction: self._unconfirm(transaction, row["id"]))
 
     def _unconfirm(self, transaction: StoreTransaction, message_id: str) -> bool:
@@ -96,3 +138,7 @@ class Reconciler(Service):
         while True:
             await self.look()
             await asyncio.sleep(EVERY_SECONDS)
+
+
+def _reading(query: str, values: Mapping[str, Any]) -> Callable[[StoreTransaction], list[dict[str, Any]]]:
+    return lambda transaction: transaction.all(query, **values)

@@ -41,6 +41,8 @@ class MessageRecord(Discreet, frozen=True, kw_only=True):
     topic: str | None
     health_data: bool
     policy: str | None
+    answers: str | None
+    """The word of a person that it answers: stop, start or help."""
     template: str | None
     template_version: int | None
     zone: str | None
@@ -231,7 +233,7 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(
         (
             "subject", "html", "author", "topic", "policy", "template", "template_version", "zone", "send_at_us",
-            "expires_us", "job_id",
+            "expires_us", "job_id", "answers",
         )
     ),
     "priority": "normal",

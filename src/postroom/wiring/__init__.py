@@ -35,6 +35,7 @@ from postroom.messages import (
     Outbox,
     Portal,
     PortalLinks,
+    ReconcileJob,
     Reconciler,
     RecordEnvelopes,
     Records,
@@ -44,7 +45,9 @@ from postroom.messages import (
     UncertainPolicy,
     record_given_up,
 )
+from postroom.messages.answers import Answers
 from postroom.messages.inbox import QUEUE as EVENTS_QUEUE
+from postroom.messages.keywords import Wish
 from postroom.messages.preferences import Preferences
 from postroom.messages.suppressions import Suppressions
 from postroom.messages.template_versions import Templates, filling
@@ -205,10 +208,11 @@ async def open_application(
         if "message_send" not in registry.all_types:
             registry.add(MessageJob, internal=True)
             registry.add(WebhookJob, internal=True)
+            registry.add(ReconcileJob, internal=True)
         suppressions, templates = Suppressions(vault), Templates()
         wishes = Preferences(
             suppressions, UnclearWishes(vault, suppressions), templates, quiet=dict(settings.quiet_hours),
-            zones=settings.quiet_zones,
+            zones=settings.quiet_zones, answers=Answers(records, outbox, _answers(settings)),
         )  # fmt: skip
         outside = settings.public_url or local_url(settings)
         links = PortalLinks(purpose_keys(settings, "portal")[0], outside)
@@ -249,6 +253,7 @@ async def open_application(
                 ExportJob, make_export_generator(settings, store, storages.exports, vault, enlist, outside)
             )
             registry.add(CleanupJob, make_cleanup(settings, store, queues, storages, archives))
+            registry.add(ReconcileJob, reconciler)
             registry.add(WebhookJob, Poster(store, subscriptions, allow_local=settings.local))
             policy = RetryPolicy(max_attempts=settings.max_attempts, base_seconds=settings.retry_base_seconds)
             dispatcher = Dispatcher(
@@ -438,6 +443,16 @@ def _add_processors(registry: JobRegistry, sender: MessageSender) -> None:
     registry.add(EmailJob, sender)
     registry.add(SmsJob, sender)
     registry.add(MessageJob, sender)
+
+
+def _answers(settings: Settings) -> dict[Wish, str]:
+    """What people are answered who write a word that means something."""
+    texts = {
+        Wish.STOP: settings.answer_stop,
+        Wish.START: settings.answer_start,
+        Wish.HELP: settings.answer_help,
+    }
+    return {word: text for word, text in texts.items() if text}
 
 
 def _rules(settings: Settings) -> ReviewRules:

@@ -8,7 +8,7 @@ from postroom.jobs import JobInvalid, JobProducer, JobRegistry
 from postroom.jobs.models import Job
 from postroom.kit.actor import Actor
 from postroom.kit.clock import Clock, isoformat
-from postroom.messages import StoreLedger
+from postroom.messages import ReconcileJob, StoreLedger
 from postroom.queues import ConfigurationError, Queue, QueuesConfig
 from postroom.retention import with_days
 from postroom.settings import Settings
@@ -30,7 +30,7 @@ def make_scheduler(
     policies = with_days(dict(settings.retention))
 
     def housekeeping(now_us: int) -> Sequence[Job]:
-        return cleanups(policies, now_us)
+        return [*cleanups(policies, now_us), ReconcileJob()]
 
     schedules = [
         Schedule(one.name, one.cron, housekeeping if one.job is None else _made(one.name, one.job, producer))
@@ -46,7 +46,7 @@ def make_scheduler(
             ) from None  # fmt: skip
 
     def enlist(transaction: StoreTransaction, job: Job) -> str:
-        (made,) = ledger.enlist(transaction, queue, [producer.prepare(job)], ACTOR)
+        (made,) = ledger.enlist(transaction, queue, [producer.prepare(job, ours=True)], ACTOR)
         return made.job_id
 
     return Scheduler(store, clock, schedules, enlist, missed=Missed(settings.cron_missed))

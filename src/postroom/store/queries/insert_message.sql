@@ -1,10 +1,10 @@
 -- A message whose last sending failed for good may be sent by a new job.
 INSERT INTO messages (id, channel, recipient, recipient_key, subject, content, html, status, priority, author, topic,
-    health_data, policy, template, template_version, zone, send_at_us, expires_us, content_sha256, job_id, created_us,
-    updated_us)
+    health_data, policy, template, template_version, zone, send_at_us, expires_us, content_sha256, job_id, answers,
+    created_us, updated_us)
 VALUES (:id, :channel, :recipient, :recipient_key, :subject, :content, :html, :status, :priority, :author, :topic,
     :health_data, :policy, :template, :template_version, :zone, :send_at_us, :expires_us, :content_sha256, :job_id,
-    :now_us, :now_us)
+    :answers, :now_us, :now_us)
 ON CONFLICT (id) DO UPDATE SET channel = excluded.channel, recipient = excluded.recipient,
     recipient_key = excluded.recipient_key, subject = excluded.subject, content = excluded.content,
     html = excluded.html, status = excluded.status, version = messages.version + 1, priority = excluded.priority,

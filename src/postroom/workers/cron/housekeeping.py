@@ -1,4 +1,7 @@
-"""What is done every night: cleanups of everything that has an age, and a witness to how far the audit trail has come."""
+"""What is done every night: cleanups of everything that has an age, and a witness to how far the audit trail has come.
+
+That providers are asked about what stayed unproven is added where the parts are put together.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
