@@ -44,4 +44,5 @@ def postgres_url(postgres_database: str) -> str:
     from support import postgres
 
     postgres.reset(postgres_database)
-    return postgres_database
+    # Told, so that no connection is made to find out.
+    return f"{postgres_database}?pooled=no"

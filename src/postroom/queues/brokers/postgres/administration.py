@@ -11,6 +11,8 @@ from postroom.queues.brokers.postgres.catalogue import SQL, Catalogue
 from postroom.queues.errors import QueueNotFound
 from postroom.queues.options import QueueOptions
 
+PEEKED = 5000
+"""Messages looked through for leased ones by a peek."""
 ROWS_A_TRANSACTION = 5000
 """Rows deleted in one transaction by a purge."""
 
@@ -107,7 +109,9 @@ def browse(catalogue: Catalogue, name: str, after: int, limit: int) -> Script[li
 def peek(catalogue: Catalogue, name: str, limit: int) -> Script[list[Browsed]]:
     """Messages in the order in which they will be delivered."""
     queue, moments = (yield from catalogue.fresh(name)), catalogue.moments
-    answer = yield Statement(SQL.peek, (queue.id, limit, moments.clock_us, moments.ready_us, AGEING_US))
+    answer = yield Statement(
+        SQL.peek, (queue.id, limit, moments.clock_us, moments.ready_us, AGEING_US, PEEKED)
+    )
     return [_browsed(row) for row in answer.rows]
 
 

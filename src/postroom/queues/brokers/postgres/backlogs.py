@@ -10,21 +10,24 @@ from collections.abc import Awaitable, Callable
 from postroom.queues.broker import Backlog
 
 COUNTED_SECONDS = 1.0
-"""A count is good for so long ..."""
+"""A count is good for the answers to sends for so long ..."""
 COST_FACTOR = 50.0
 """... and for so many times the time it took, so that counting never costs more than 2 % of a connection."""
+CHEAP_SECONDS = 0.05
+"""A count that takes less is made whenever somebody asks for it."""
 
 NOTHING = Backlog(0, 0, None)
 
 
 class _Known:
-    __slots__ = ("bytes", "messages", "oldest_us", "until")
+    __slots__ = ("bytes", "counted_at", "dear_until", "messages", "oldest_us")
 
-    def __init__(self, backlog: Backlog, until: float) -> None:
+    def __init__(self, backlog: Backlog, counted_at: float, dear_until: float) -> None:
         self.messages = backlog.messages
         self.bytes = backlog.bytes
         self.oldest_us = backlog.oldest_us
-        self.until = until
+        self.counted_at = counted_at
+        self.dear_until = dear_until
 
 
 class Backlogs:
@@ -45,14 +48,21 @@ class Backlogs:
     def is_fresh(self, queue: str) -> bool:
         """Whether the last count is young enough."""
         known = self._known.get(queue)
-        return known is not None and time.monotonic() < known.until
+        return known is not None and time.monotonic() < known.counted_at + COUNTED_SECONDS
+
+    def is_dear(self, queue: str) -> bool:
+        """Whether the last count is young for what it cost, so that nobody should count again yet."""
+        known = self._known.get(queue)
+        return known is not None and time.monotonic() < known.dear_until
 
     async def count(self, queue: str, count: Callable[[], Awaitable[Backlog]]) -> Backlog:
         """Count anew."""
         begun = time.monotonic()
         backlog = await count()
         now = time.monotonic()
-        self._known[queue] = _Known(backlog, now + max(COUNTED_SECONDS, COST_FACTOR * (now - begun)))
+        took = now - begun
+        dear_until = now + COST_FACTOR * took if took >= CHEAP_SECONDS else 0.0
+        self._known[queue] = _Known(backlog, now, dear_until)
         return backlog
 
     def changed(self, queue: str, messages: int, size: int, now_us: int | None = None) -> None:

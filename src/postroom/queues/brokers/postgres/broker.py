@@ -14,9 +14,7 @@ All capabilities are there.
 """
 
 import asyncio
-import contextlib
 import secrets
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -49,18 +47,18 @@ from postroom.queues.brokers.postgres.catalogue import SQL, Catalogue
 from postroom.queues.brokers.postgres.connections import Connections
 from postroom.queues.brokers.postgres.grouping import Grouping
 from postroom.queues.brokers.postgres.hints import Hints
-from postroom.queues.brokers.postgres.leasing import Wanted, extend, take
+from postroom.queues.brokers.postgres.leasing import Wanted, extend
 from postroom.queues.brokers.postgres.listening import Listener
 from postroom.queues.brokers.postgres.moments import Moments
+from postroom.queues.brokers.postgres.rounds import Rounds
 from postroom.queues.brokers.postgres.sending import Part, Stored, needs_transaction, store
-from postroom.queues.brokers.postgres.settling import Settled, settle
-from postroom.queues.brokers.postgres.sweeping import Expired, Sweeper
+from postroom.queues.brokers.postgres.settling import Settled
+from postroom.queues.brokers.postgres.sweeping import Sweeper
 from postroom.queues.errors import (
     BrokerError,
     BrokerUnavailable,
     ConfigurationError,
     QueueClosed,
-    QueueNotFound,
     StorageFull,
 )
 from postroom.queues.events import MessagesExpired
@@ -85,13 +83,9 @@ CONNECTIONS = 8
 """Of the event loop; one more listens."""
 SENDS_AT_ONCE = 2
 """Groups of sends on their way: while one commits, the next is prepared."""
-SETTLES_AT_ONCE = 2
 MESSAGES_A_GROUP = 2000
-PATIENCE_SECONDS = 20.0
-"""For so long a settlement is tried again while the server is away; then its leases may have ended anyway."""
 SEND_PATIENCE_SECONDS = 5.0
 """For so long a send is tried again that certainly stored nothing."""
-PAUSE_SECONDS = (0.02, 1.0)
 
 
 def open_url(url: str, context: BrokerContext) -> "PostgresBroker":
@@ -120,7 +114,6 @@ class PostgresBroker:
         self._sweeper = Sweeper(self._catalogue)
         self._sweeping = asyncio.Lock()
         self._backlogs = Backlogs()
-        self._counting: asyncio.Task[None] | None = None
         self._hints = Hints(self._notify)
         self._listener: Listener | None = None
         # Named in hints, so that this process does not wake itself twice.
@@ -134,9 +127,7 @@ class PostgresBroker:
             size=MESSAGES_A_GROUP,
             weigh=lambda part: len(part[1]),
         )
-        self._settles: Grouping[Settled, Sequence[Leased]] = Grouping(
-            self._settle, context.clock, width=SETTLES_AT_ONCE, size=MESSAGES_A_GROUP, weigh=_weight
-        )
+        self._rounds = Rounds(self._connections, self._catalogue, context.clock)
 
     async def open(self) -> None:
         """Connect and make or change the tables."""
@@ -157,10 +148,8 @@ class PostgresBroker:
         self._open = False
         self._signals.close()
         await self._sends.finish()
-        await self._settles.finish()
+        await self._rounds.finish()
         await self._hints.close()
-        if self._counting is not None:
-            await asyncio.wait([self._counting])
         if self._listener is not None:
             await self._listener.stop()
         await self._transactions.close()
@@ -173,10 +162,8 @@ class PostgresBroker:
         self._check_open()
         await self._sweep_if_due()
         before = self._backlogs.get(queue)
-        if before is None:
+        if before is None or not (self._backlogs.is_fresh(queue) or self._backlogs.is_dear(queue)):
             before = await self._count(queue)
-        elif not self._backlogs.is_fresh(queue):
-            self._count_soon(queue)
         ids, duplicates = (await self._sends.submit((queue, messages)))[0]
         before = self._backlogs.get(queue) or before
         self._added(queue, messages, duplicates)
@@ -192,21 +179,29 @@ class PostgresBroker:
         suspects: range = NO_SUSPECTS,
         busy: bool = False,
     ) -> Lease:
-        """Take ready messages; the version is read first, so that what comes meanwhile is not slept over."""
+        """Take ready messages, and settle on the way what was handled before.
+
+        The version is read first, so that what comes meanwhile is not slept over.
+        """
         self._check_open()
         version = self._signals.version(queue)
         await self._sweep_if_due()
         wanted = Wanted(queue, limit, fewest, visibility_us, suspects, busy)
-        expired = Expired()
-        lease = await self._run(lambda: take(self._catalogue, wanted, expired))
-        self._announce(expired)
-        return lease._replace(version=version)
+        try:
+            taken = await self._rounds.lease(wanted)
+        except PostgresError as error:
+            raise _in_our_words(error) from error
+        self._announce(taken.expired)
+        return taken.lease._replace(version=version)
 
     async def settle(self, queue: str, settlement: Settlement) -> Sequence[Leased]:
-        """One transaction for all settlements of the group."""
+        """One transaction for all settlements of a round."""
         self._check_open()
         settled = Settled(queue, settlement)
-        lost = await self._settles.submit(settled)
+        try:
+            lost = await self._rounds.settle(settled)
+        except PostgresError as error:
+            raise _in_our_words(error) from error
         gone = [*settlement.acks, *(one.leased for one in settlement.dead)]
         self._backlogs.changed(queue, -len(gone), -sum(len(one.body) for one in gone))
         for dead in settlement.dead:
@@ -231,9 +226,10 @@ class PostgresBroker:
         await self._signals.wait(queue, version=version, until_us=until_us)
 
     async def backlog(self, queue: str) -> Backlog:
-        """Counted."""
+        """Counted; where that takes long, as it was counted a while ago with what this process did since."""
         await self._sweep_if_due()
-        return await self._count(queue)
+        known = self._backlogs.get(queue)
+        return known if known is not None and self._backlogs.is_dear(queue) else await self._count(queue)
 
     # Transactions.
 
@@ -360,46 +356,22 @@ class PostgresBroker:
 
     async def _store(self, parts: Sequence[Part]) -> Sequence[Stored]:
         atomic = any(needs_transaction(messages) for _, messages in parts)
-        stored = await self._patiently(
-            lambda: store(self._catalogue, parts), atomic=atomic, seconds=SEND_PATIENCE_SECONDS, again=False
-        )
+        try:
+            stored = await self._connections.run_patiently(
+                lambda: store(self._catalogue, parts),
+                atomic=atomic,
+                seconds=SEND_PATIENCE_SECONDS,
+                repeatable=False,
+            )
+        except PostgresError as error:
+            raise _in_our_words(error) from error
         self._filled({name for name, _ in parts})
         return [Stored([one]) for one in stored]
-
-    async def _settle(self, group: Sequence[Settled]) -> Sequence[Sequence[Leased]]:
-        atomic = not all(one.only_acks for one in group)
-        return await self._patiently(
-            lambda: settle(self._catalogue, group), atomic=atomic, seconds=PATIENCE_SECONDS, again=True
-        )
-
-    async def _patiently(
-        self, make: Callable[[], Script[T]], *, atomic: bool, seconds: float, again: bool
-    ) -> T:
-        """Run a script, and again while the server is away; what may have been done only if `again` allows it."""
-        give_up, (pause, longest) = time.monotonic() + seconds, PAUSE_SECONDS
-        while True:
-            try:
-                return await self._connections.run(make, atomic=atomic)
-            except PostgresError as error:
-                away = isinstance(error, PostgresUnreachable) and (again or not error.uncertain)
-                if not away or time.monotonic() > give_up:
-                    raise _in_our_words(error) from error
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, longest)
 
     async def _count(self, queue: str) -> Backlog:
         return await self._backlogs.count(
             queue, lambda: self._run(lambda: administration.backlog(self._catalogue, queue))
         )
-
-    def _count_soon(self, queue: str) -> None:
-        if self._counting is None or self._counting.done():
-            self._counting = asyncio.create_task(self._recount(queue), name="postgres-count")
-
-    async def _recount(self, queue: str) -> None:
-        # Nobody waits for it; the next send asks again.
-        with contextlib.suppress(BrokerError, QueueClosed, QueueNotFound):
-            await self._count(queue)
 
     def _added(self, queue: str, messages: Sequence[Outgoing], duplicates: frozenset[int]) -> None:
         size = sum(len(one.body) for index, one in enumerate(messages) if index not in duplicates)
@@ -447,11 +419,6 @@ class PostgresBroker:
     def _check_open(self) -> None:
         if not self._open:
             raise QueueClosed
-
-
-def _weight(settled: Settled) -> int:
-    settlement = settled.settlement
-    return len(settlement.acks) + len(settlement.retries) + len(settlement.released) + len(settlement.dead)
 
 
 def _in_our_words(error: PostgresError) -> BrokerError:

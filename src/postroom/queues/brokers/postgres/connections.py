@@ -6,6 +6,7 @@ prepared under a name, and no state is left on the session.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -22,6 +23,8 @@ STATEMENT_SECONDS = 30.0
 """How long a statement may take before its connection is given up."""
 PREPARED = 64
 """Statements a connection keeps prepared; none behind a pooler."""
+PAUSE_SECONDS = (0.02, 1.0)
+"""First and longest pause before a server that is away is tried again."""
 REPEATS = 20
 """How often a script is run again after a conflict with others."""
 
@@ -57,6 +60,21 @@ class Connections:
                 if not left or not is_conflict(error):
                     raise
         raise AssertionError("unreachable")
+
+    async def run_patiently(
+        self, make: Callable[[], Script[T]], *, atomic: bool, seconds: float, repeatable: bool
+    ) -> T:
+        """Run a script, and again while the server is away; what may have been done only if it is `repeatable`."""
+        give_up, (pause, longest) = time.monotonic() + seconds, PAUSE_SECONDS
+        while True:
+            try:
+                return await self.run(make, atomic=atomic)
+            except PostgresError as error:
+                away = isinstance(error, PostgresUnreachable) and (repeatable or not error.uncertain)
+                if not away or self._closed or time.monotonic() > give_up:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, longest)
 
     @asynccontextmanager
     async def taken(self) -> AsyncIterator[asyncpg.Connection]:

@@ -20,14 +20,17 @@ class Grouping(Generic[Item, Result]):
 
     def __init__(
         self,
-        carry_out: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        carry_out: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
         clock: Clock,
         *,
         width: int,
         size: int,
         weigh: Callable[[Item], int] = lambda item: 1,
     ) -> None:
-        """`size` bounds the weight of a group; a heavier item goes alone."""
+        """`carry_out` answers each item with its result or its error; what it raises concerns all of them.
+
+        `size` bounds the weight of a group; a heavier item goes alone.
+        """
         self._carry_out = carry_out
         self._clock = clock
         self._width = width
@@ -95,7 +98,9 @@ class Grouping(Generic[Item, Result]):
                 _fail(future, error)
             raise
         for (_, future), result in zip(group, results, strict=True):
-            if not future.done():
+            if isinstance(result, Exception):
+                _fail(future, result)
+            elif not future.done():
                 future.set_result(result)
 
 

@@ -1,16 +1,19 @@
 """Leasing messages and making leases longer."""
 
 import random
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from postroom.kit.clock import MICROSECOND
 from postroom.kit.postgres import Script, Statement
 from postroom.queues.broker import AGEING_US, Lease, Leased
-from postroom.queues.brokers.postgres.catalogue import SQL, Catalogue
+from postroom.queues.brokers.postgres.bounds import EVERYTHING, LOWEST, Bounds, Reading
+from postroom.queues.brokers.postgres.catalogue import SQL, Catalogue, QueueRow
 from postroom.queues.brokers.postgres.sweeping import Expired, expire
 
-_LATER = 6
-"""Columns of the answer that tell what was found, before those of a message."""
+_ENQUEUED, _DUE, _FOUND = 10, 11, 12
+"""Columns of the answer: the last two of a message, and where those that tell what was found begin."""
 
 
 class Wanted(NamedTuple):
@@ -24,39 +27,120 @@ class Wanted(NamedTuple):
     busy: bool
 
 
-def take(catalogue: Catalogue, wanted: Wanted, expired: Expired) -> Script[Lease]:
-    """Lease what is ready; what outlived its retention is deleted instead and put into `expired`."""
-    moments = catalogue.moments
-    token = random.getrandbits(62) + 1
+class Handled(NamedTuple):
+    """Messages to be deleted on the way."""
+
+    keys: list[int]
+    tokens: list[int]
+
+
+NOTHING = Handled([], [])
+
+
+class Taken(NamedTuple):
+    """What came of it."""
+
+    lease: Lease
+    expired: Expired
+    acked: frozenset[int] | None
+    """Keys that were deleted on the way; None when nothing was carried out."""
+
+
+class _Found(NamedTuple):
+    """The first row of an answer."""
+
+    known: bool | None
+    paused: bool
+    clock_us: int
+    ready: int
+    first_due_us: int | None
+    suspect: bool
+    acked: Sequence[int]
+    durability: str | None
+
+
+def take(catalogue: Catalogue, reading: Reading, wanted: Wanted, handled: Handled = NOTHING) -> Script[Taken]:
+    """Lease what is ready, and delete what was handled; what outlived its retention is deleted instead."""
+    acked: frozenset[int] | None = None
     while True:
         queue = yield from catalogue.queue(wanted.queue)
-        # fmt: off
-        answer = yield Statement(SQL.lease, (
-            queue.id, queue.version, moments.clock_us, moments.ready_us, wanted.limit, wanted.fewest,
-            wanted.visibility_us, token, wanted.suspects.start, wanted.suspects.stop, wanted.busy, AGEING_US,
-        ))
-        # fmt: on
-        if not answer.rows or not answer.rows[0][0]:
+        bounds = reading.begin(queue.id)
+        token = random.getrandbits(62) + 1
+        found, rows = yield from _ask(catalogue, reading, queue, wanted, handled, bounds, token)
+        if acked is None:
+            acked, handled = frozenset(found.acked), NOTHING
+        if not found.known:
             catalogue.forget()
             continue
-        break
-    _, paused, clock_us, ready, first_us, suspect = answer.rows[0][:_LATER]
-    moments.seen(clock_us)
-    if paused:
-        return Lease((), 0, None, None, 0)
-    rows = answer.rows if answer.rows[0][_LATER] is not None else ()
+        if found.paused:
+            return Taken(Lease((), 0, None, None, 0), {}, acked)
+        if rows or bounds is EVERYTHING:
+            break
+        again = reading.look_back_in(queue.id)
+        if again:
+            due = catalogue.moments.ours(found.clock_us + round(again * MICROSECOND))
+            first = catalogue.moments.ours(found.first_due_us)
+            return Taken(Lease((), found.ready, first, due, 0, found.suspect), {}, acked)
+        reading.returned(queue.id)
+    lease, expired = yield from _made(catalogue, queue, found, rows, token)
+    return Taken(lease, expired, acked)
+
+
+def _ask(
+    catalogue: Catalogue,
+    reading: Reading,
+    queue: QueueRow,
+    wanted: Wanted,
+    handled: Handled,
+    bounds: Bounds,
+    token: int,
+) -> Script[tuple[_Found, Sequence[Any]]]:
+    moments, begun = catalogue.moments, time.monotonic()
+    # fmt: off
+    answer = yield Statement(SQL.lease, (
+        queue.id, queue.version, moments.clock_us, moments.ready_us, wanted.limit, wanted.fewest,
+        wanted.visibility_us, token, wanted.suspects.start, wanted.suspects.stop, wanted.busy, AGEING_US,
+        *bounds, *handled,
+    ))
+    # fmt: on
+    found, rows = _Found(*answer.rows[0][_FOUND:]), answer.rows[1:]
+    if not found.known:
+        return found, ()
+    moments.seen(found.clock_us)
+    if bounds is EVERYTHING:
+        reading.looked(queue.id, time.monotonic() - begun)
+    if not found.suspect and not found.paused:
+        reading.took(queue.id, _last(found, rows, wanted.limit))
+    return found, rows
+
+
+def _last(found: _Found, rows: Sequence[Any], limit: int) -> Bounds:
+    """Up to which moments everything was taken, for each priority."""
+    if found.ready < limit and len(rows) == found.ready:
+        return found.clock_us, found.clock_us, found.clock_us
+    last = [LOWEST, LOWEST, LOWEST]
+    for row in rows:
+        last[row[5]] = max(last[row[5]], row[_DUE])
+    return last[0], last[1], last[2]
+
+
+def _made(
+    catalogue: Catalogue, queue: QueueRow, found: _Found, rows: Sequence[Any], token: int
+) -> Script[tuple[Lease, Expired]]:
+    moments, clock_us = catalogue.moments, found.clock_us
     if not rows:
         due = yield Statement(SQL.next_due, (queue.id, clock_us + moments.ready_us))
-        return Lease((), ready, moments.ours(first_us), moments.ours(due.rows[0][0]), 0, suspect)
-    too_old = clock_us - queue.retention_us
-    aged = [row[_LATER + 1] for row in rows if row[_LATER + 10] <= too_old]
+        first, following = moments.ours(found.first_due_us), moments.ours(due.rows[0][0])
+        return Lease((), found.ready, first, following, 0, found.suspect), {}
+    too_old, expired = clock_us - queue.retention_us, Expired()
+    aged = [row[1] for row in rows if row[_ENQUEUED] <= too_old]
     if aged:
         yield from expire(catalogue, aged, token, expired)
-        rows = [row for row in rows if row[_LATER + 10] > too_old]
+        rows = [row for row in rows if row[_ENQUEUED] > too_old]
     messages = [_leased(row, token) for row in rows]
     # All too old: there may be others behind them, so it is worth another try at once.
     again = None if messages else moments.ours(clock_us)
-    return Lease(messages, ready, None, again, 0, suspect)
+    return Lease(messages, found.ready, None, again, 0, found.suspect), expired
 
 
 def extend(catalogue: Catalogue, messages: Sequence[Leased], visibility_us: int) -> Script[Sequence[Leased]]:
@@ -68,5 +152,4 @@ def extend(catalogue: Catalogue, messages: Sequence[Leased], visibility_us: int)
 
 
 def _leased(row: Sequence[Any], token: int) -> Leased:
-    _, key, message_id, body, content_type, priority, sent_us, attempts, meta, lapsed, _ = row[_LATER:]
-    return Leased(key, token, message_id, body, content_type, priority, sent_us, attempts, meta, lapsed)
+    return Leased(row[1], token, row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9])

@@ -14,26 +14,27 @@ class Moments:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._given = not isinstance(clock, SystemClock)
+        self.given = not isinstance(clock, SystemClock)
+        """Whether a clock was handed to `connect`."""
         self._stamp_us = 0
         self._ahead_us = 0
 
     @property
     def clock_us(self) -> int | None:
         """The moment for a statement; None: the database's own."""
-        return self._clock.now_us() if self._given else None
+        return self._clock.now_us() if self.given else None
 
     @property
     def ready_us(self) -> int:
         """How far the moment by which messages are due is ahead of the clock: that of the last stamp."""
-        if not self._given:
+        if not self.given:
             return 0
         ahead_us = self._stamp_us - self._clock.now_us()
         return ahead_us if 0 < ahead_us <= STAMP_US else 0
 
     def behind_us(self) -> int:
         """The delay of what is retried at once: behind everything that is ready."""
-        if not self._given:
+        if not self.given:
             return 0
         ahead_us = self.ready_us + 1
         self._stamp_us = self._clock.now_us() + ahead_us
@@ -41,7 +42,7 @@ class Moments:
 
     def seen(self, database_us: int) -> None:
         """Learn from an answer how far this process's clock is ahead of the database's."""
-        self._ahead_us = 0 if self._given else self._clock.now_us() - database_us
+        self._ahead_us = 0 if self.given else self._clock.now_us() - database_us
 
     def ours(self, moment_us: int | None) -> int | None:
         """A moment of the database on this process's clock, by which it waits."""

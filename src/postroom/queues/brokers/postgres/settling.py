@@ -25,6 +25,11 @@ class Settled(NamedTuple):
             yield dead.queue
 
     @property
+    def simple(self) -> bool:
+        """Whether all it does is to delete what is leased."""
+        return self.only_acks and not self.settlement.late_acks
+
+    @property
     def only_acks(self) -> bool:
         """Whether it is one statement."""
         return not (self.settlement.retries or self.settlement.released or self.settlement.dead)
@@ -34,7 +39,7 @@ def settle(catalogue: Catalogue, group: Sequence[Settled]) -> Script[list[Sequen
     """Carry out all of them, in one transaction if not all are acks; returns for each whose lease was lost."""
     acked = yield from _acknowledge(group)
     retried = yield from _retry(catalogue, group)
-    released = yield from _release(catalogue, group)
+    released = yield from _release(group)
     buried = yield from _bury(catalogue, group)
     lost: list[Sequence[Leased]] = []
     for _, settlement in group:
@@ -72,17 +77,12 @@ def _retry(catalogue: Catalogue, group: Sequence[Settled]) -> Script[set[int]]:
     return {row[0] for row in answer.rows}
 
 
-def _release(catalogue: Catalogue, group: Sequence[Settled]) -> Script[set[int]]:
+def _release(group: Sequence[Settled]) -> Script[set[int]]:
     released = [one for _, settlement in group for one in settlement.released]
     if not released:
         return set()
     marks = [LAPSED if one.lost else 0 for one in released]
-    values = (
-        [one.key for one in released],
-        [one.token for one in released],
-        marks,
-        catalogue.moments.clock_us,
-    )
+    values = ([one.key for one in released], [one.token for one in released], marks)
     answer = yield Statement(SQL.release, values)
     return {row[0] for row in answer.rows}
 

@@ -1,3 +1,3 @@
 DELETE FROM postroom_messages
 WHERE queue_id = $1 AND seq = ANY ($2::bigint[])
-  AND (lease = 0 OR due_us <= $4 + postroom_moment($3))
+  AND (until_us <= $4 + postroom_moment($3))
