@@ -139,7 +139,7 @@ async def test_health_data_does_not_go_where_it_may_not(serving: Any, clock: Vir
 async def test_bounced_and_suppressed(serving: Any, clock: VirtualClock) -> None:
     """A hard bounce ends writing to that address, by any provider, until somebody lifts it."""
     async with SendGridDouble() as double:
-        settings = {"email_providers": f"sendgrid://{double.key}@?phi=yes&base={double.url}"}
+        settings = {"email_providers": f"sendgrid://{double.key}@?base={double.url}"}
         async with serving(**settings, webhooks=f"sendgrid={double.public_key}") as service:
             await through_review(service, EMAIL)
             await clock.advance(5)
@@ -291,7 +291,7 @@ async def test_delivery_that_nobody_proves_is_asked_about(serving: Any, clock: V
 async def test_callback_before_our_own_answer(serving: Any, clock: VirtualClock) -> None:
     """An event that matches nothing yet is kept, and matched when the call is concluded."""
     async with SendGridDouble() as double:
-        settings = {"email_providers": f"sendgrid://{double.key}@?phi=yes&base={double.url}"}
+        settings = {"email_providers": f"sendgrid://{double.key}@?base={double.url}"}
         async with serving(**settings, webhooks=f"sendgrid={double.public_key}") as service:
             early = {
                 "event": "delivered",
@@ -364,7 +364,7 @@ async def test_unsubscribing_by_one_click(serving: Any, clock: VirtualClock) -> 
     """GET changes nothing; POST ends that topic and leaves other mail alone."""
     async with (
         SendGridDouble() as double,
-        serving(email_providers=f"sendgrid://{double.key}@?phi=yes&base={double.url}") as service,
+        serving(email_providers=f"sendgrid://{double.key}@?base={double.url}") as service,
     ):
         await through_review(service, {**EMAIL, "topic": "newsletter"})
         await clock.advance(5)

@@ -76,7 +76,7 @@ async def test_subscriber_is_told_and_can_verify_it(
 async def test_subscriber_that_fails_is_tried_again_under_the_same_id(
     serving: Any, clock: VirtualClock, subscriber: Subscriber
 ) -> None:
-    """After what it asks for, or the retry policy's wait."""
+    """After what it asks for, or a wait that grows."""
     subscriber.answers = [Answer(503, b"", (("retry-after", "30"),)), HangUp()]
     async with serving() as service:
         await subscribed(service, subscriber, states=["sent"])
@@ -88,6 +88,46 @@ async def test_subscriber_that_fails_is_tried_again_under_the_same_id(
             subscriber.requests[0].headers["webhook-id"]
         ] * 3
         assert (await service.get("/api/webhooks"))["webhooks"][0]["code"] == "204"
+
+
+async def test_subscriber_that_is_down_for_a_night_misses_nothing(
+    serving: Any, clock: VirtualClock, subscriber: Subscriber
+) -> None:
+    """It is tried for more than a day, and then the event is a dead letter."""
+    subscriber.answers = [Answer(500)] * 7
+    async with serving() as service:
+        await subscribed(service, subscriber, states=["sent"])
+        await sent(service, clock)
+        await clock.advance(36 * 3600)
+
+        assert (await service.get("/api/webhooks"))["webhooks"][0]["code"] == "204"
+        assert len({one.headers["webhook-id"] for one in subscriber.requests}) == 1
+        assert (
+            len({one.headers["webhook-timestamp"] for one in subscriber.requests})
+            == len(subscriber.requests)
+            == 8
+        )
+
+        subscriber.answers = [Answer(500)] * 8
+        await service.ask("POST", "/api/messages", {**EMAIL, "messageId": "e-2"}, by="ben")
+        await service.do("/api/messages/e-2/send", {}, by="ben")
+        await clock.advance(36 * 3600)
+
+        assert len(subscriber.requests) == 16
+        failed = await service.get("/api/jobs?type=webhook_post&status=failed")
+        assert "gave up after 8 tries" in failed["jobs"][0]["reason"]
+
+
+async def test_answer_without_an_end_is_not_read(
+    serving: Any, clock: VirtualClock, subscriber: Subscriber
+) -> None:
+    """What counts is its status."""
+    subscriber.answers = [Answer(200, b"x" * 50_000_000)]
+    async with serving() as service:
+        await subscribed(service, subscriber, states=["sent"])
+        await sent(service, clock)
+
+        assert (await service.get("/api/webhooks"))["webhooks"][0]["code"] == "200"
 
 
 async def test_gone_ends_the_subscription(serving: Any, clock: VirtualClock, subscriber: Subscriber) -> None:
@@ -107,7 +147,7 @@ async def test_redirect_is_not_followed(serving: Any, clock: VirtualClock, subsc
         await subscribed(service, subscriber, states=["sent"])
         await sent(service, clock)
 
-        assert [one.target for one in subscriber.requests] == ["/hook"]
+        assert {one.target for one in subscriber.requests} == {"/hook"}
 
 
 @pytest.mark.parametrize("url", [

@@ -42,6 +42,20 @@ class Circuit(StrEnum):
     """One, to see."""
 
 
+class Override(NamedTuple):
+    """What an answer of one provider means here, where that is not what the tables say."""
+
+    code: str
+    """The whole code of an outcome (`550 5.7.1`), or one word of it (`5.7.1`, `21612`)."""
+    verdict: Verdict
+    suppress: bool = False
+    """Whether it says that the address is bad."""
+
+    def fits(self, outcome: Outcome) -> bool:
+        """Whether the answer is of that code."""
+        return self.code == outcome.code or self.code in outcome.code.split()
+
+
 class Route(NamedTuple):
     """A provider and what is agreed about it."""
 
@@ -54,6 +68,8 @@ class Route(NamedTuple):
     """Calls that may be made at once after a rest."""
     wait_seconds: float = 0.0
     """How long to wait for a callback or a lookup before an unknown outcome is decided by policy."""
+    overrides: tuple[Override, ...] = ()
+    """The first that fits decides."""
 
     @property
     def name(self) -> str:
@@ -64,6 +80,17 @@ class Route(NamedTuple):
     def channel(self) -> Channel:
         """What it can send."""
         return self.provider.channel
+
+    def revised(self, outcome: Outcome) -> Outcome:
+        """The outcome as it counts here. What was accepted, or may have been, stays as it is."""
+        if outcome.verdict in (Verdict.ACCEPTED, Verdict.UNKNOWN):
+            return outcome
+        found = next((one for one in self.overrides if one.fits(outcome)), None)
+        if found is None:
+            return outcome
+        return msgspec.structs.replace(
+            outcome, verdict=found.verdict, suppress=found.suppress, elsewhere=None
+        )
 
     @property
     def key(self) -> str:

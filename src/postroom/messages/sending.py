@@ -86,7 +86,7 @@ class MessageSender:
             "delivery_id": step.delivery_id,
         }  # fmt: skip
         with self._store.tracer.call("send", attributes) as span:
-            outcome = await step.route.provider.send(step.envelope)
+            outcome = step.route.revised(await step.route.provider.send(step.envelope))
             span.note({"outcome": outcome.verdict, "code": outcome.code})
         ended_us = context.clock.now_us()
         concluded = await self._store.write(

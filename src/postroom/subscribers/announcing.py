@@ -7,6 +7,7 @@ import msgspec
 from postroom.jobs.models import BuiltInJob
 from postroom.jobs.registry import JobRegistry
 from postroom.jobs.states import JobState
+from postroom.kit.clock import MICROSECOND
 from postroom.kit.tracing import trace_id_of
 from postroom.queues import MessageSendRequest, Queue
 from postroom.store import StoreTransaction
@@ -21,6 +22,8 @@ class WebhookJob(BuiltInJob, frozen=True, kw_only=True, tag="webhook_post"):
     """The same at every try: `webhook-id`."""
     payload: dict[str, Any]
     """Ids, states and codes."""
+    tries: int = 1
+    """Which try it is."""
 
 
 class Announcer:
@@ -52,10 +55,28 @@ class Announcer:
     ) -> None:
         """Enqueue one event for one subscriber; `payload["atUs"]` is when it happened."""
         job = WebhookJob(subscription_id=one.id, event_id=event_id, payload=payload)
-        request = MessageSendRequest(msgspec.Raw(self._registry.encode(job)), trace=transaction.trace)
+        self._enlist(transaction, job, payload["atUs"])
+
+    def tell_again(
+        self, transaction: StoreTransaction, job: WebhookJob, now_us: int, delay_seconds: float
+    ) -> None:
+        """Enqueue the next try of an event: a job of its own, so that waiting for hours is no failed attempt."""
+        again = msgspec.structs.replace(job, tries=job.tries + 1)
+        self._enlist(transaction, again, now_us, delay_seconds)
+
+    def _enlist(
+        self, transaction: StoreTransaction, job: WebhookJob, now_us: int, delay_seconds: float = 0.0
+    ) -> None:
+        request = MessageSendRequest(
+            msgspec.Raw(self._registry.encode(job)),
+            delay_seconds=delay_seconds or None,
+            trace=transaction.trace,
+        )
         (sent,) = self._queue.enlist([request], transaction=transaction.connection)
+        later = now_us + round(delay_seconds * MICROSECOND) if delay_seconds else None
         transaction.run(
             "insert_job", id=sent.id, type="webhook_post", queue=self._queue.name, reference=None, priority="normal",
-            status=JobState.QUEUED, max_attempts=self._max_attempts, now_us=payload["atUs"], send_at_us=None,
+            status=JobState.QUEUED if later is None else JobState.SCHEDULED, max_attempts=self._max_attempts,
+            now_us=now_us, send_at_us=later,
             trace_id=trace_id_of(transaction.trace),
         )  # fmt: skip

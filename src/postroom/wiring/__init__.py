@@ -254,7 +254,7 @@ async def open_application(
             )
             registry.add(CleanupJob, make_cleanup(settings, store, queues, storages, archives))
             registry.add(ReconcileJob, reconciler)
-            registry.add(WebhookJob, Poster(store, subscriptions, allow_local=settings.local))
+            registry.add(WebhookJob, Poster(store, subscriptions, announcer, allow_local=settings.local))
             policy = RetryPolicy(max_attempts=settings.max_attempts, base_seconds=settings.retry_base_seconds)
             dispatcher = Dispatcher(
                 registry, clock=clock, events=queues.events, policy=policy, ledger=ledger, tracer=store.tracer,

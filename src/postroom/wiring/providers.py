@@ -2,17 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from postroom.delivery import Channel, ConfigurationError, ProviderContext, load
-from postroom.delivery.routing import Route
+from postroom.delivery import Channel, ConfigurationError, ProviderContext, Verdict, load
+from postroom.delivery.routing import Override, Route
 from postroom.kit.clock import Clock
 from postroom.settings import Settings
 
-OURS: Final = frozenset({"phi", "rate", "burst", "name", "wait"})
+OURS: Final = frozenset({"phi", "rate", "burst", "name", "wait", "outcome"})
 """Options of a provider's URL that are about routing and not the provider's."""
 TRUSTED: Final = frozenset({"smtp", "smtps", "noop"})
 """One's own relay and nobody at all may carry health data unless told otherwise; a vendor only with `phi=yes`."""
+NEVER: Final = frozenset({"sendgrid"})
+"""Whose own terms forbid health data in any context: no contract helps."""
+BAD_ADDRESS: Final = "bad_address"
+"""As an outcome: refused for good, and nobody writes to that address any more."""
+VERDICTS: Final = {
+    **{str(one): (one, False) for one in Verdict if one is not Verdict.ACCEPTED},
+    BAD_ADDRESS: (Verdict.REJECTED_PERMANENT, True),
+}
 WAIT_SECONDS: Final = 900.0
 """How long a vendor's callback is waited for before a call in doubt is decided by policy."""
 
@@ -27,6 +35,7 @@ class Terms(NamedTuple):
     rate: float | None
     burst: int
     wait_seconds: float
+    overrides: tuple[Override, ...] = ()
 
 
 def make_routes(settings: Settings, clock: Clock, *, smtp_url: str | None = None) -> list[Route]:
@@ -47,7 +56,7 @@ def _channel(channel: Channel, urls: Sequence[str], clock: Clock, context: Provi
     for url in urls:
         terms = read_terms(url, channel)
         provider = load(terms.url, channel=channel, name=terms.name, clock=clock, context=context)
-        routes.append(Route(provider, terms.health_data, terms.rate, terms.burst, terms.wait_seconds))
+        routes.append(Route(provider, *terms[2:]))
     names = [route.name for route in routes]
     if len(set(names)) < len(names):
         raise ConfigurationError(
@@ -61,11 +70,16 @@ def read_terms(url: str, channel: str) -> Terms:
     parts = urlsplit(url)
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     given = {name: value for name, value in pairs if name in OURS}
-    rest = urlencode([(name, value) for name, value in pairs if name not in OURS])
+    # As they stand: what a plus or a percent sign means in them is the provider's business.
+    rest = "&".join(part for part in parts.query.split("&") if part.partition("=")[0] not in OURS)
     scheme = parts.scheme or url.partition(":")[0]
     phi = given.get("phi")
     if phi not in (None, "yes", "no"):
         raise ConfigurationError("phi must be yes or no: may this provider carry health data?", key=channel)
+    if phi == "yes" and scheme in NEVER:
+        raise ConfigurationError(
+            f"{scheme} may not carry health data in any context, so it cannot have phi=yes", key=channel
+        )
     rate = _number(given, "rate", 0.001, 100_000, channel)
     burst = _number(given, "burst", 1, 100_000, channel)
     wait = _number(given, "wait", 0, 604_800, channel)
@@ -78,7 +92,18 @@ def read_terms(url: str, channel: str) -> Terms:
         rate=rate,
         burst=int(burst or max(1.0, rate or 1.0)),
         wait_seconds=wait if wait is not None else 0.0 if own else WAIT_SECONDS,
+        overrides=tuple(_override(value, channel) for name, value in pairs if name == "outcome"),
     )
+
+
+def _override(text: str, channel: str) -> Override:
+    code, _, verdict = text.rpartition(":")
+    if not code or verdict not in VERDICTS:
+        raise ConfigurationError(
+            f"outcome must be CODE:OUTCOME, for example 5.7.1:rejected_temporary; OUTCOME is one of "
+            f"{', '.join(VERDICTS)}", key=channel,
+        )  # fmt: skip
+    return Override(code, *VERDICTS[verdict])
 
 
 def _number(given: Mapping[str, str], name: str, low: float, high: float, channel: str) -> float | None:
