@@ -62,6 +62,13 @@ def waiting(path: Path, queue: str) -> int:
     return int(found)
 
 
+def finished(path: Path) -> int:
+    """Jobs whose record says that they have ended; for polling while others write."""
+    with closing(sqlite3.connect(path, timeout=10)) as connection:
+        (found,) = connection.execute("SELECT count(*) FROM jobs WHERE finished_us IS NOT NULL").fetchone()
+    return int(found)
+
+
 def assert_sound(path: Path) -> None:
     """SQLite finds nothing wrong with the file, and the counts that are kept are the counts that are true."""
     with closing(sqlite3.connect(path)) as connection:

@@ -89,7 +89,7 @@ async def _work(settings: Settings, parts: Parts) -> None:
                 if parts.consumer:
                     await app.attaching.apply()
                     await app.queues.start()
-                    services += [app.attaching, app.reconciler, app.scheduler, app.alerts]
+                    services += [app.attaching, app.reconciler, app.given_up, app.scheduler, app.alerts]
                 for service in services:
                     await service.start()
                     stack.push_async_callback(service.stop)

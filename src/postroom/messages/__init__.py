@@ -3,7 +3,7 @@
 from postroom.messages.claims import Claims, UncertainPolicy
 from postroom.messages.drafts import Changes, Draft, MessageInvalid
 from postroom.messages.envelopes import Envelopes, RecordEnvelopes
-from postroom.messages.given_up import record_given_up
+from postroom.messages.given_up import GivenUp, record_given_up
 from postroom.messages.inbox import Inbox, WebhookNotUnderstood, WebhookProcessed
 from postroom.messages.job import MessageJob
 from postroom.messages.ledger import StoreLedger
@@ -32,6 +32,7 @@ __all__ = [
     "Draft",
     "Envelopes",
     "FailedOver",
+    "GivenUp",
     "IllegalMove",
     "Inbox",
     "MessageInvalid",

@@ -71,9 +71,21 @@ class StoreLedger:
             lambda transaction: self._end(transaction, context, job, number, outcome, decision)
         )
 
-    async def give_up(self, job_id: str, reason: str) -> None:
-        """Record that the queue gave a job up that nobody settled: every worker that had it died or lost it."""
-        await self._store.write(lambda transaction: self._give_up(transaction, job_id, reason))
+    async def give_up(self, job_id: str, reason: str, *, seen_us: int | None = None) -> None:
+        """Record that the queue gave a job up that nobody settled: every worker that had it died or lost it.
+
+        With `seen_us`, the moment of its death, only if its record has not changed after that.
+        """
+        await self._store.write(lambda transaction: self._give_up(transaction, job_id, reason, seen_us))
+
+    async def unfinished(self, job_ids: Sequence[str]) -> Sequence[str]:
+        """Those of the jobs that are known and whose record does not say that they have ended."""
+
+        def read(transaction: StoreTransaction) -> Sequence[str]:
+            jobs = [transaction.one("find_job", id=job_id) for job_id in job_ids]
+            return [job["id"] for job in jobs if job is not None and job["status"] not in FINAL]
+
+        return await self._store.read(read)
 
     async def history(self, job_id: str) -> Mapping[str, Any]:
         """The job's facts and attempts."""
@@ -228,9 +240,11 @@ class StoreLedger:
         self._insert_subject(transaction, job, context.job_id, JobState.QUEUED, None, now_us)
         return transaction.one("find_job", id=context.job_id)
 
-    def _give_up(self, transaction: StoreTransaction, job_id: str, reason: str) -> None:
+    def _give_up(
+        self, transaction: StoreTransaction, job_id: str, reason: str, seen_us: int | None
+    ) -> None:
         job, now_us = transaction.one("find_job", id=job_id), self._clock.now_us()
-        if job is None or job["status"] in FINAL:
+        if job is None or job["status"] in FINAL or (seen_us is not None and job["updated_us"] > seen_us):
             return
         transaction.run("close_lost_attempts", job_id=job_id, now_us=now_us, reason=DIED, outcome="unknown")
         # A message may have left before its worker died; anything else has just not been done.

@@ -27,6 +27,7 @@ from postroom.kit.events import Events
 from postroom.messages import (
     Claims,
     Desk,
+    GivenUp,
     Inbox,
     MessageJob,
     MessageMoved,
@@ -117,6 +118,7 @@ class Application(NamedTuple):
     tracking: Tracking
     inbox: Inbox
     reconciler: Reconciler
+    given_up: GivenUp
     templates: Templates
     unsubscribing: Unsubscribing
     portal: Portal
@@ -290,6 +292,7 @@ async def open_application(
             tracking,
             inbox,
             reconciler,
+            GivenUp(queues, name, grave, ledger),
             templates,
             unsubscribing,
             portal,

@@ -96,7 +96,9 @@ async def main() -> None:
         enqueueing.add_done_callback(report)
         listening = asyncio.create_task(obey())
         asyncio.get_running_loop().call_soon(say, "ready")
+        await app.given_up.start()
         await app.queues.run()
+        await app.given_up.stop()
         stopped.set()
         await enqueueing
         listening.cancel()
