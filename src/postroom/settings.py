@@ -27,6 +27,7 @@ from postroom.workers.monitoring import Rule, read_rules
 
 PREFIX: Final = "POSTROOM_"
 LOCAL: Final = "local"
+POSTGRESQL: Final = "postgresql://"
 TOKEN_CHARS_MIN: Final = 32
 ROLES: Final = ("producer", "consumer", "operator", "staff", "reviewer", "doctor", "admin", "auditor")
 """Those of `accounts/roles.py`; a test compares them."""
@@ -178,9 +179,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.environment == LOCAL
 
     @property
+    def on_postgresql(self) -> bool:
+        """Whether the application's database is PostgreSQL; else it is an SQLite file."""
+        return self.database_url.startswith(POSTGRESQL)
+
+    @property
     def database_path(self) -> Path:
-        """The SQLite file."""
+        """The SQLite file; raises ValueError where there is none."""
         return sqlite_path(self.database_url)
+
+    @property
+    def database(self) -> Path | str:
+        """The SQLite file, or the URL of PostgreSQL, which may hold a password."""
+        return self.database_url if self.on_postgresql else self.database_path
+
+    @property
+    def database_name(self) -> str:
+        """What to call the database where others read it."""
+        return without_password(self.database_url) if self.on_postgresql else str(self.database_path)
 
 
 def _text(raw: str) -> str:
@@ -225,14 +241,25 @@ def _environment(raw: str) -> str:
 
 
 def _database(raw: str) -> str:
-    sqlite_path(raw)
+    if raw.startswith(POSTGRESQL):
+        _postgresql(raw)
+    elif raw.startswith("postgres://"):
+        raise ValueError("must begin with postgresql://")
+    else:
+        sqlite_path(raw)
     return raw
 
 
 def _queue(raw: str) -> str:
-    if not raw.startswith(("sqlite:///", "memory://")):
-        raise ValueError("must be sqlite:///PATH")
+    if not raw.startswith(("sqlite:///", "memory://", POSTGRESQL)):
+        raise ValueError(f"must be sqlite:///PATH or {POSTGRESQL}USER:PASSWORD@HOST:5432/DATABASE")
     return raw
+
+
+def _postgresql(raw: str) -> None:
+    parts = urlsplit(raw)
+    if parts.path in ("", "/") and "dbname=" not in parts.query:
+        raise ValueError(f"names no database; write {POSTGRESQL}USER:PASSWORD@HOST:5432/DATABASE")
 
 
 def _addresses(raw: str) -> tuple[str, ...]:
@@ -444,8 +471,8 @@ def _tokens(raw: str) -> tuple[ApiToken, ...]:
 # fmt: off
 TABLE: Final[tuple[Setting, ...]] = (
     Setting("environment", LOCAL, _environment, "Name of the environment; only `local` lets loopback in without a token. Also the wrangler `env` section, where there is one."),
-    Setting("database_url", "sqlite:///postroom.db", _database, "The application's database: sqlite:///relative.db or sqlite:////absolute.db."),
-    Setting("queue_url", None, _queue, "The queue; the same file as the database by default."),
+    Setting("database_url", "sqlite:///postroom.db", _database, "The application's database and, unless it is set, the queue: sqlite:///relative.db, sqlite:////absolute.db or postgresql://USER:PASSWORD@HOST:5432/DATABASE."),
+    Setting("queue_url", None, _queue, "The queue; the same database by default, and in this release always."),
     Setting("config", None, Path, "The wrangler file; by default wrangler.json, .jsonc or .toml in the current folder, if there is one."),
     Setting("queue", "MESSAGE_QUEUE", _text, "The producer binding (or queue name) that jobs are sent to."),
     Setting("host", "127.0.0.1", _text, "Address to listen on."),
@@ -561,7 +588,7 @@ def load(
         try:
             values[setting.field] = None if raw is None else setting.read(raw)
         except ValueError as error:
-            shown = "***" if setting.secret else repr(raw)
+            shown = "***" if setting.secret else repr(without_password(raw or ""))
             problems.append(f"{setting.name} ({origin}) is {shown}: {error}")
         listed.append(Listed(setting.name, _shown(setting, raw), origin, setting.help))
     problems += _unknown(environ, from_file)
@@ -578,8 +605,16 @@ def sqlite_path(url: str) -> Path:
     """The file of a `sqlite:///` URL; raises ValueError for any other."""
     rest = url.removeprefix("sqlite:///")
     if rest == url or not rest or "?" in rest:
-        raise ValueError("must be sqlite:///relative.db or sqlite:////absolute/path.db")
+        raise ValueError(
+            "must be sqlite:///relative.db, sqlite:////absolute/path.db or "
+            f"{POSTGRESQL}USER:PASSWORD@HOST:5432/DATABASE"
+        )
     return Path(unquote(rest))
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", re.sub(r"(password=)[^&]*", r"\1***", url))
 
 
 def _find(
@@ -603,7 +638,7 @@ def _dotenv(path: Path) -> dict[str, str]:
 def _shown(setting: Setting, raw: str | None) -> str:
     if not raw:
         return ""
-    return "***" if setting.secret else raw
+    return "***" if setting.secret else without_password(raw)
 
 
 def _unknown(environ: Mapping[str, str], from_file: Mapping[str, str]) -> list[str]:
@@ -628,7 +663,7 @@ def _cross_check(values: Mapping[str, Any]) -> list[str]:
     if values["queue_url"] != values["database_url"]:
         problems.append(
             "POSTROOM_QUEUE_URL must be the same as POSTROOM_DATABASE_URL in this release: a job's record and its "
-            "message commit together"
+            "message commit together, and between two databases nothing would make sure of both; leave it out"
         )
     if values["environment"] != LOCAL and not values["smtp_url"] and not values["email_providers"]:
         problems.append(
@@ -656,7 +691,7 @@ def _warnings(settings: Settings) -> tuple[str, ...]:
         )
     if not settings.local and not settings.audit_keys:
         warnings.append(
-            "POSTROOM_AUDIT_KEYS is empty: the key lies in a file beside the database, so who can change the one can "
-            "change the other"
+            f"POSTROOM_AUDIT_KEYS is empty: the key lies {'in' if settings.on_postgresql else 'in a file beside'} the "
+            "database, so who can change the one can change the other"
         )
     return tuple(warnings)

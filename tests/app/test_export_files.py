@@ -78,7 +78,7 @@ async def test_csv_is_read_back_and_runs_nothing(app: Application, tmp_path: Pat
     rows = list(csv.reader(io.StringIO(data.decode(), newline="")))
     assert rows[0] == ["actor", "object_id"]
     assert [row[0] for row in rows[1:]] == [
-        "plain", "'=1+1", "' =1", "'\u00a0@x", "'+1", "'-1", "'\tx", "'\r\nx", 'say "no"', "a,b", "", "gpj", "ünïcode", "",
+        "plain", "'=1+1", "' =1", "'\u00a0@x", "'+1", "'-1", "'\tx", "'\r\nx", 'say "no"', "a,b", "", "gpj", "ünïcode", "\ufffd",
     ]  # fmt: skip
     assert all(line.endswith("\r\n") for line in data.decode().splitlines(keepends=True)[:3])
 
@@ -95,7 +95,7 @@ async def test_json_keeps_everything(app: Application, tmp_path: Path, form: str
         if form == "json"
         else [json.loads(line) for line in data.decode().split("\n") if line]
     )
-    assert [row["actor"] for row in rows] == NASTY
+    assert [row["actor"] for row in rows] == [text.replace("\0", "\ufffd") for text in NASTY]
     assert (rows[3]["details"], rows[3]["address"]) == ({"n": 3}, None)
     assert rows[0]["at"] == "2023-11-14T22:13:20.000000Z"
 

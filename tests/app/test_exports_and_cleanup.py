@@ -14,6 +14,7 @@ from postroom.jobs.models import ExportJob
 from postroom.queues.testing import VirtualClock
 from postroom.store import StoreTransaction
 from postroom.wiring import Application
+from support.refusals import refused
 
 
 async def send_some(app: Application, clock: VirtualClock, count: int) -> None:
@@ -142,7 +143,7 @@ async def test_database_refuses_to_change_the_audit_trail(
     def tamper(transaction: StoreTransaction) -> None:
         transaction.connection.execute(statement)
 
-    with pytest.raises(Exception, match="append-only"):
+    with refused("append-only"):
         await app.store.write(tamper)
 
 

@@ -247,15 +247,16 @@ async def test_webhooks_and_idempotency_keys_leave(app: Application, clock: Virt
     """Webhooks archived, keys just gone."""
 
     def write(transaction: StoreTransaction) -> None:
+        now_us, bodies = clock.now_us(), b"\x00\xff" * 3
+        rows = [
+            {"id": f"w{number}", "receiver": "twilio", "received_us": now_us, "method": "POST", "url": "",
+             "headers": "{}", "start": 2 * number, "length": 2}
+            for number in range(3)
+        ]  # fmt: skip
+        transaction.run("insert_webhooks", rows=json.dumps(rows), bodies=bodies)
         for number in range(3):
-            transaction.connection.execute(
-                "INSERT INTO webhook_inbox (id, receiver, received_us, method, url, headers, body, processed_us) "
-                "VALUES (?, 'twilio', ?, 'POST', '', '{}', x'00ff', 1)", (f"w{number}", clock.now_us()),
-            )  # fmt: skip
-        transaction.connection.execute(
-            "INSERT INTO idempotency_keys (key, request_sha256, claimed_us) VALUES ('k', '', ?)",
-            (clock.now_us(),),
-        )
+            transaction.run("finish_webhook", id=f"w{number}", now_us=now_us, problem=None)
+        transaction.run("claim_idempotency_key", key="k", request_sha256="", now_us=now_us)
 
     await app.store.write(write)
     await clock.advance(3 * 86_400)
@@ -282,6 +283,7 @@ async def test_what_must_be_kept_is_refused(
     assert "must be kept for" in job["reason"]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_space_is_given_back(app: Application, clock: VirtualClock) -> None:
     """Free pages beyond a reserve leave the file."""
 
@@ -301,3 +303,20 @@ async def test_space_is_given_back(app: Application, clock: VirtualClock) -> Non
 
     free = await app.store.read(lambda t: t.connection.execute("PRAGMA freelist_count").fetchone()[0])
     assert free <= 2000
+
+
+@pytest.mark.parametrize(
+    "database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
+)
+async def test_space_is_given_back_by_the_server(app: Application, clock: VirtualClock) -> None:
+    """Tables whose last pages are empty become shorter."""
+
+    def fill(transaction: StoreTransaction) -> None:
+        for number in range(3000):
+            transaction.run("claim_idempotency_key", key=f"k{number:064}", request_sha256="", now_us=1)
+
+    await app.store.write(fill)
+    await app.store.write(lambda t: t.run("forget_idempotency_keys", oldest_us=2, limit=3000))
+
+    assert await app.store.give_back(100) > 10
+    assert await app.store.give_back(100) == 0

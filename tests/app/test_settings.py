@@ -51,7 +51,9 @@ def test_environment_beats_file_and_flag_beats_both(tmp_path: Path) -> None:
         ("POSTROOM_PORT", "http", "whole number from 0 to 65535"),
         ("POSTROOM_PORT", "65536", "whole number"),
         ("POSTROOM_ENVIRONMENT", "Prod!", "lower-case name"),
-        ("POSTROOM_DATABASE_URL", "postgresql://x", "sqlite:///"),
+        ("POSTROOM_DATABASE_URL", "postgresql://x", "names no database"),
+        ("POSTROOM_DATABASE_URL", "postgres://x/y", "must begin with postgresql://"),
+        ("POSTROOM_DATABASE_URL", "mysql://x/y", "postgresql://USER:PASSWORD@HOST"),
         ("POSTROOM_DATABASE_URL", "sqlite:///", "sqlite:///"),
         ("POSTROOM_QUEUE_URL", "sqlite:///other.db", "must be the same as POSTROOM_DATABASE_URL"),
         ("POSTROOM_SMTP_URL", "http://mail", "smtp://"),
@@ -122,3 +124,12 @@ def test_every_setting_is_explained() -> None:
 def test_database_urls_name_a_file(url: str, path: str) -> None:
     """Three slashes for a file in this folder, four for an absolute path."""
     assert sqlite_path(url) == Path(path)
+
+
+def test_database_on_a_server_is_the_queue_too_and_its_password_is_not_shown(tmp_path: Path) -> None:
+    """One URL is all that changes."""
+    loaded = load({"POSTROOM_DATABASE_URL": "postgresql://ben:h%40sh@db.example/post"}, folder=tmp_path)
+
+    assert loaded.settings.queue_url == "postgresql://ben:h%40sh@db.example/post"
+    assert loaded.settings.database_name == "postgresql://ben:***@db.example/post"
+    assert "h%40sh" not in repr(loaded.listed)

@@ -19,11 +19,11 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture
-def open_app(tmp_path: Path, clock: VirtualClock) -> Open:
+def open_app(tmp_path: Path, database_url: str, clock: VirtualClock) -> Open:
     @asynccontextmanager
     async def open_it(routes: Sequence[Route] | None = None, **settings: str) -> AsyncIterator[Application]:
         environ = {
-            "POSTROOM_DATABASE_URL": f"sqlite:///{tmp_path / 'app.db'}",
+            "POSTROOM_DATABASE_URL": database_url,
             "POSTROOM_EXPORTS_DIR": str(tmp_path / "exports"),
             "POSTROOM_ARCHIVE_DIR": str(tmp_path / "archive"),
             **{f"POSTROOM_{name.upper()}": value for name, value in settings.items()},

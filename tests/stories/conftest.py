@@ -59,11 +59,11 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture
-def serving(tmp_path: Path, clock: VirtualClock) -> Any:
+def serving(tmp_path: Path, database_url: str, clock: VirtualClock) -> Any:
     @asynccontextmanager
     async def serve(**settings: str) -> AsyncIterator[Service]:
         environ = {
-            "POSTROOM_DATABASE_URL": f"sqlite:///{tmp_path / 'app.db'}", "POSTROOM_PUBLIC_URL": PUBLIC,
+            "POSTROOM_DATABASE_URL": database_url, "POSTROOM_PUBLIC_URL": PUBLIC,
             **{f"POSTROOM_{name.upper()}": value for name, value in settings.items()},
         }  # fmt: skip
         loaded = load(environ, folder=tmp_path).settings

@@ -161,15 +161,25 @@ def running(*, settings: tuple[str, ...] = QUICK) -> Iterator[Server]:
             server.stop()
 
 
+EMPTY = """
+DO $$ DECLARE one record; BEGIN
+    -- Triggers that refuse changes of append-only tables rest in this role.
+    SET LOCAL session_replication_role = replica;
+    FOR one IN SELECT schemaname, tablename FROM pg_tables
+        WHERE (schemaname = 'postroom' OR tablename LIKE 'postroom_%') AND tablename <> 'postroom_schema'
+    LOOP EXECUTE format('DELETE FROM %I.%I', one.schemaname, one.tablename); END LOOP;
+    FOR one IN SELECT schemaname, sequencename FROM pg_sequences
+        WHERE schemaname = 'postroom' OR sequencename LIKE 'postroom_%'
+    LOOP PERFORM setval(format('%I.%I', one.schemaname, one.sequencename), 1, false); END LOOP;
+END $$
+"""
+"""Deleting is much quicker than TRUNCATE where the tables are all but empty."""
+
+
 def reset(url: str) -> None:
     """Empty every table of Postroom's; the schema stays."""
     with psycopg.connect(url, autocommit=True) as connection:
-        rows = connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE 'postroom_%' "
-            "AND tablename <> 'postroom_schema'"
-        ).fetchall()
-        # TRUNCATE makes new files for tables, indexes and what is stored out of line; few rows are quicker deleted.
-        connection.execute(";".join(f"DELETE FROM {row[0]}" for row in rows))
+        connection.execute(EMPTY)
 
 
 def _as_other() -> dict[str, object]:

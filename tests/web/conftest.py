@@ -17,9 +17,9 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> dict[str, str]:
+def folders(tmp_path: Path, database_url: str) -> dict[str, str]:
     return {
-        "POSTROOM_DATABASE_URL": f"sqlite:///{tmp_path / 'app.db'}",
+        "POSTROOM_DATABASE_URL": database_url,
         "POSTROOM_EXPORTS_DIR": str(tmp_path / "exports"),
         "POSTROOM_ARCHIVE_DIR": str(tmp_path / "archive"),
     }

@@ -32,12 +32,14 @@ def record(
     """Append an entry; it exists if and only if the transaction commits."""
     who = actor if isinstance(actor, Actor) else Actor(actor)
     chain = transaction.chain
-    row = {
+    row: dict[str, Any] = {
         "at_us": at_us, "actor": who.name, "actor_role": who.role, "address": chain.address(who.address),
         "action": action, "object_type": object_type, "object_id": object_id, "request_id": who.request_id,
         "before_sha256": before_sha256, "after_sha256": after_sha256,
         "details": msgspec.json.encode(details or {}).decode(), "key_id": chain.key_id,
     }  # fmt: skip
+    # What is hashed must be what is stored, and PostgreSQL's text has no NUL.
+    row = {name: value.replace("\0", "\ufffd") if isinstance(value, str) else value for name, value in row.items()}
     transaction.at_end(HEAD, _append, row)
 
 

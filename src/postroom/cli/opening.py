@@ -34,7 +34,7 @@ def read_settings(**overrides: str | None) -> Settings:
 async def opened() -> AsyncIterator[Application]:
     """The application without its consumer."""
     settings = load().settings
-    new = not settings.database_path.exists()
+    new = not settings.on_postgresql and not settings.database_path.exists()
     async with open_application(settings, consume=False) as app:
         if new:
             click.echo(f"note: {settings.database_path} did not exist and was created", err=True)

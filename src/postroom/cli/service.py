@@ -156,7 +156,7 @@ async def _listen(stack: AsyncExitStack, app: Application) -> "WebServer":
 def _greet(app: Application, server: "WebServer | None", parts: Parts, smtp_url: str | None) -> None:
     """On a terminal: what runs, where emails go, what to try next."""
     settings = app.settings
-    lines = [f"Postroom {__version__} ({settings.environment}), database {settings.database_path}"]
+    lines = [f"Postroom {__version__} ({settings.environment}), database {settings.database_name}"]
     if server is not None:
         lines.append(f"  API        {server.url}   (documented at {server.url}/schema)")
     if parts.consumer:

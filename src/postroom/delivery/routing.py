@@ -193,7 +193,10 @@ class Router:
     ) -> CircuitMoved | None:
         """Learn from an outcome; returns the circuit's move, to be announced when the transaction has committed."""
         name = route.key
-        row = transaction.one("find_provider_health", provider=name)
+        fine = outcome.verdict is not Verdict.THROTTLED and not _is_failure(outcome)
+        if fine and not _to_be_noted(transaction.one("find_provider_health", provider=name), now_us):
+            return None
+        row = _held(transaction, name)
         if outcome.verdict is Verdict.THROTTLED:
             pause = outcome.retry_after_seconds or PAUSE_SECONDS
             until_us = now_us + round(pause * MICROSECOND)
@@ -207,7 +210,7 @@ class Router:
                 code=outcome.code or "throttled",
             )
             return None
-        if not _is_failure(outcome):
+        if fine:
             return self._succeeded(transaction, name, row, now_us)
         failures = 1 + (row["failures"] if row else 0)
         trial = row is not None and row["circuit"] == Circuit.HALF_OPEN
@@ -227,15 +230,9 @@ class Router:
     def _succeeded(
         self, transaction: StoreTransaction, name: str, row: dict[str, Any] | None, now_us: int
     ) -> CircuitMoved | None:
-        was_closed = row is None or row["circuit"] == Circuit.CLOSED
-        noted_us = row["succeeded_us"] or 0 if row else 0
-        if (
-            row is not None
-            and was_closed
-            and not row["failures"]
-            and now_us - noted_us < NOTE_SECONDS * MICROSECOND
-        ):
+        if not _to_be_noted(row, now_us):
             return None
+        was_closed = row is None or row["circuit"] == Circuit.CLOSED
         _write(
             transaction,
             name,
@@ -275,6 +272,8 @@ def _is_failure(outcome: Outcome) -> bool:
 def _admit(transaction: StoreTransaction, route: Route, now_us: int) -> Later | None:
     """None when it may have the call, which is then accounted for."""
     row = transaction.one("find_provider_health", provider=route.key)
+    if route.rate is not None or (row is not None and row["circuit"] != Circuit.CLOSED):
+        row = _held(transaction, route.key)
     if row is None:
         if route.rate is not None:
             _write(transaction, route.key, None, now_us, tokens=route.burst - 1.0, filled_us=now_us)
@@ -304,6 +303,19 @@ def _admit(transaction: StoreTransaction, route: Route, now_us: int) -> Later | 
     if left:
         _write(transaction, route.key, row, now_us, **left)
     return None
+
+
+def _held(transaction: StoreTransaction, name: str) -> dict[str, Any] | None:
+    """The row, to be written: all workers write it, so nobody else may until the transaction ends."""
+    transaction.lock(f"provider/{name}")
+    return transaction.one("find_provider_health", provider=name)
+
+
+def _to_be_noted(row: dict[str, Any] | None, now_us: int) -> bool:
+    """Whether a success says something new: of a provider that answers it is noted now and then."""
+    if row is None or row["circuit"] != Circuit.CLOSED or row["failures"]:
+        return True
+    return bool(now_us - (row["succeeded_us"] or 0) >= NOTE_SECONDS * MICROSECOND)
 
 
 def _ends_us(row: dict[str, Any]) -> int:

@@ -56,8 +56,13 @@ class Snapshot(Protocol):
 
 def snapshot_of(store: Store, vault: Sealing, plan: Plan, form: Format) -> Snapshot:
     """A snapshot of the store's database."""
-    assert isinstance(store, SqliteStore)
-    return SqliteSnapshot(store.path, plan, form, vault, store.chain)
+    if isinstance(store, SqliteStore):
+        return SqliteSnapshot(store.path, plan, form, vault, store.chain)
+    from postroom.exports.reading_postgresql import PostgresqlSnapshot
+    from postroom.store.postgresql.store import PostgresqlStore
+
+    assert isinstance(store, PostgresqlStore)
+    return PostgresqlSnapshot(store, plan, form, vault)
 
 
 class SqliteSnapshot:

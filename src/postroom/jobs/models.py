@@ -72,7 +72,7 @@ class EmailJob(BuiltInJob, frozen=True, kw_only=True, tag="email_send"):
     subject: str
     """1..998 characters (a line of RFC 5322) without control characters or line breaks."""
     content: str
-    """1..100,000 bytes of UTF-8."""
+    """1..100,000 bytes of UTF-8, none of them NUL."""
     priority: Priority = "normal"
 
 
@@ -188,15 +188,22 @@ def check_subject(text: str, _: object = None) -> str:
 
 
 def check_email_content(text: str, _: object = None) -> str:
-    """1..100,000 bytes of UTF-8."""
+    """1..100,000 bytes of UTF-8, none of them NUL."""
     size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
     _check_length(size, EMAIL_CONTENT_BYTES_MAX, "bytes")
-    return text
+    return check_no_nul(text)
 
 
 def check_sms_content(text: str, _: object = None) -> str:
-    """1..1,600 characters."""
+    """1..1,600 characters, none of them NUL."""
     _check_length(len(text), SMS_CONTENT_CHARS_MAX, "characters")
+    return check_no_nul(text)
+
+
+def check_no_nul(text: str) -> str:
+    """A text without NUL, which no message may hold (RFC 5322, section 3.5) and no text of PostgreSQL can."""
+    if "\0" in text:
+        raise Refused("must not hold NUL characters")
     return text
 
 

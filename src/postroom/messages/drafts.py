@@ -97,6 +97,8 @@ def check(row: dict[str, Any], clock: Clock) -> dict[str, Any]:
         problems.append(Problem("html", "must be left out: text messages are plain"))
     if row["html"] is not None and len(row["html"].encode()) > HTML_BYTES_MAX:
         problems.append(Problem("html", f"must have at most {HTML_BYTES_MAX:,} bytes"))
+    if row["html"] is not None and "\0" in row["html"]:
+        problems.append(Problem("html", "must not hold NUL characters"))
     problems += _plan_problems(row, clock.now_us())
     if problems:
         raise MessageInvalid(problems)

@@ -28,7 +28,7 @@ from postroom.messages.job import MessageJob
 from postroom.messages.records import Records
 from postroom.messages.states import OF_JOB, REENQUEUEABLE, MessageState, target
 from postroom.queues import MessageRejected, Queue, QueueDraining
-from postroom.store import Store, StoreTransaction
+from postroom.store import Conflict, Store, StoreTransaction
 
 EXPORT = "export_generation"
 SENDING = (EmailJob, SmsJob, MessageJob)
@@ -162,10 +162,12 @@ class StoreLedger:
             }  # fmt: skip
             self._records.insert(transaction, job.message_id, values)
         elif isinstance(job, ExportJob):
-            transaction.run(
+            made = transaction.run(
                 "insert_export", id=job.export_id, job_id=job_id, user_id=job.user_id, format=job.format,
                 compression=job.compression, status=status, now_us=now_us,
             )  # fmt: skip
+            if not made:
+                raise Conflict(f"another transaction has made the export {job.export_id}")
 
     def _begin(self, transaction: StoreTransaction, context: JobContext, job: Job) -> Begun:
         now_us = self._clock.now_us()

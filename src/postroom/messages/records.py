@@ -14,7 +14,7 @@ from postroom.jobs.models import Priority
 from postroom.kit.actor import Actor
 from postroom.kit.redact import Discreet
 from postroom.messages.states import MessageState, moves_of_people, target
-from postroom.store import StoreTransaction
+from postroom.store import Conflict, StoreTransaction
 from postroom.store.vault import Sealing
 
 SEALED: Final = ("recipient", "subject", "content", "html", "review_note")
@@ -132,7 +132,8 @@ class Records:
             row["channel"], row["recipient"], row["subject"], row["content"], row["html"]
         )
         row["recipient_key"] = self.vault.index(row["recipient"])
-        transaction.run("insert_message", **self._sealed(transaction, row))
+        if not transaction.run("insert_message", **self._sealed(transaction, row)):
+            raise Conflict(f"another transaction has made the message {message_id}")
 
     def rewrite(
         self, transaction: StoreTransaction, record: MessageRecord, now_us: int, **changes: Any

@@ -173,6 +173,7 @@ class Suppressions:
         """
         key = key or self.key(channel, address or "")
         where = {"address_key": key, "channel": channel, "topic": topic or EVERYTHING}
+        transaction.lock(_address(key))
         standing = transaction.all("standing_suppressions", **where)
         if any(row["source"] == source for row in standing):
             return False
@@ -195,6 +196,7 @@ class Suppressions:
                 "consent needs evidence: what was signed, ticked or said, and where that is kept"
             )
         where = {"address_key": key, "channel": channel, "topic": topic or EVERYTHING}
+        transaction.lock(_address(key))
         standing = transaction.all("standing_suppressions", **where)
         if source not in BY_THE_PERSON and any(row["source"] in OF_THE_PERSON for row in standing):
             raise OnlyThePerson(
@@ -233,6 +235,7 @@ class Suppressions:
     ) -> bool:  # fmt: skip
         """Count a soft bounce; True when it was one too many and the address is suppressed now."""
         key = self.key(channel, address)
+        transaction.lock(_address(key))
         since_us = now_us - SOFT_BOUNCE_SECONDS * MICROSECOND
         transaction.run("forget_soft_bounces", address_key=key, channel=channel, until_us=since_us)
         transaction.run(
@@ -303,6 +306,11 @@ class Suppressions:
             object_id=id_,
             details=details,
         )
+
+
+def _address(key: str) -> str:
+    """What the wishes of an address are locked by: there may be none yet."""
+    return f"wishes/{key}"
 
 
 def _owner(entry_id: str) -> str:

@@ -184,6 +184,7 @@ def _text_problems(channel: str, text: TemplateText) -> list[Problem]:
         for name, value, most in sizes
         if len(value.encode()) > most
     ]
+    problems += [Problem(name, "must not hold NUL characters") for name, value, _ in sizes if "\0" in value]
     return problems
 
 

@@ -96,6 +96,8 @@ class Tracking:
         self, transaction: StoreTransaction, delivery_id: str, provider_id: str | None, now_us: int
     ) -> None:
         """Apply the events that came before the call was concluded."""
+        if provider_id is not None:
+            transaction.lock(_call(provider_id))
         early = transaction.all("match_provider_events", delivery_id=delivery_id, provider_id=provider_id)
         for row in early:
             delivery = transaction.one("find_delivery", id=delivery_id)
@@ -177,6 +179,10 @@ def _find(transaction: StoreTransaction, event: DeliveryEvent) -> dict[str, Any]
             return found
     if event.provider_message_id is not None:
         found = transaction.one("find_delivery_by_provider_id", provider_id=event.provider_message_id)
+        if found is None:
+            # Its call may be concluded just now: one of the two comes first, and the other sees it.
+            transaction.lock(_call(event.provider_message_id))
+            found = transaction.one("find_delivery_by_provider_id", provider_id=event.provider_message_id)
         if found is not None:
             return found
     if event.rfc_message_id is not None and event.rfc_message_id.startswith("pr."):
@@ -184,6 +190,11 @@ def _find(transaction: StoreTransaction, event: DeliveryEvent) -> dict[str, Any]
         deliveries = transaction.all("list_deliveries", message_id=message_id)
         return deliveries[-1] if deliveries else None
     return None
+
+
+def _call(provider_id: str) -> str:
+    """What a call is locked by that is known by the provider's id alone."""
+    return f"call/{provider_id}"
 
 
 def _event_of(row: Mapping[str, Any]) -> DeliveryEvent:

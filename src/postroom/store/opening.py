@@ -15,11 +15,22 @@ from postroom.store.transaction import AuditChain
 
 @asynccontextmanager
 async def open_store(
-    queues: Queues, path: Path, clock: Clock, *, chain: AuditChain, tracer: Tracer | None = None
+    queues: Queues, database: Path | str, clock: Clock, *, chain: AuditChain, tracer: Tracer | None = None
 ) -> AsyncIterator[Store]:
-    """The application's tables in the queue's file, brought up to date."""
-    await queues.transact(migrate)
-    store = SqliteStore(queues, path, clock, chain, tracer or NoTracer())
+    """The application's tables in the queue's database, brought up to date.
+
+    `database`: the SQLite file, or the `postgresql://` URL. Raises SchemaTooNew.
+    """
+    store: Store
+    if isinstance(database, Path):
+        await queues.transact(migrate)
+        store = SqliteStore(queues, database, clock, chain, tracer or NoTracer())
+    else:
+        from postroom.store.postgresql import schema
+        from postroom.store.postgresql.store import PostgresqlStore
+
+        await queues.transact(schema.migrate)
+        store = PostgresqlStore(queues, database, clock, chain, tracer or NoTracer())
     try:
         yield store
     finally:

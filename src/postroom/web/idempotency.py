@@ -143,6 +143,7 @@ async def send_kept(send: Send, kept: Kept) -> None:
 
 
 def _claim(transaction: StoreTransaction, key: str, request_sha256: str, now_us: int) -> Kept | None:
+    transaction.lock(f"idempotency/{key}")
     row: dict[str, Any] | None = transaction.one("find_idempotency_key", key=key)
     if row is not None and now_us - row["claimed_us"] > KEPT_SECONDS * MICROSECOND:
         row = None

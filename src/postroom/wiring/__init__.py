@@ -74,7 +74,7 @@ from postroom.wiring.exports import (
     make_export_generator,
     open_storages,
 )
-from postroom.wiring.keys import audit_chain, make_vault, purpose_keys
+from postroom.wiring.keys import audit_chain, make_vault, purpose_keys, with_kept_key
 from postroom.wiring.monitoring import ALERT, dead_letters_of, make_alerts, metrics_page
 from postroom.wiring.providers import make_routes
 from postroom.wiring.telemetry import Telemetry, start_telemetry
@@ -184,10 +184,9 @@ async def open_application(
         if telemetry is None:
             telemetry = await stack.enter_async_context(start_telemetry(settings))
         telemetry.listen(queues)
+        settings = await with_kept_key(settings, queues)
         store = await stack.enter_async_context(
-            open_store(
-                queues, settings.database_path, clock, chain=audit_chain(settings), tracer=telemetry.tracer
-            )
+            open_store(queues, settings.database, clock, chain=audit_chain(settings), tracer=telemetry.tracer)
         )
         vault = make_vault(settings)
         name = queues.config.producers.get(settings.queue, settings.queue)
@@ -277,7 +276,7 @@ async def open_application(
         alerts = make_alerts(
             settings, store, monitor, clock, enlist, subscriptions, announcer, dead_letters_of(queues, name)
         )
-        status = StatusReader(store, queues, clock, _facts(settings, router))
+        status = StatusReader(store, queues, clock, _facts(settings, store.name, router))
         yield Application(
             settings,
             clock,
@@ -466,7 +465,7 @@ def _rules(settings: Settings) -> ReviewRules:
     )
 
 
-def _facts(settings: Settings, router: Router) -> dict[str, object]:
+def _facts(settings: Settings, store_name: str, router: Router) -> dict[str, object]:
     """What an operator may see of the configuration: no URL, no secret."""
     providers = {
         channel: [route.name for route in router.routes if route.channel == channel]
@@ -476,7 +475,7 @@ def _facts(settings: Settings, router: Router) -> dict[str, object]:
         "name": settings.environment,
         "version": __version__,
         "broker": settings.queue_url.partition(":")[0],
-        "database": settings.database_path.name,
+        "database": store_name,
         "configFile": settings.config.name if settings.config is not None else None,
         "emailProvider": next(iter(providers["email"]), None),
         "smsProvider": next(iter(providers["sms"]), None),

@@ -1,11 +1,14 @@
-"""Keys that must be there: from the settings, or from a file beside the database that is made once."""
+"""Keys that must be there: from the settings, or made once and kept in a file beside the database, or in PostgreSQL."""
 
 import hmac
 import os
 import secrets
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from postroom.audit import Chain, Key
+from postroom.queues import Queues
 from postroom.settings import Settings
 from postroom.store.vault import MasterKey, NoVault, Vault
 
@@ -20,6 +23,15 @@ def purpose_keys(settings: Settings, purpose: str) -> list[bytes]:
     """Keys for one purpose, derived from the keys of the audit trail or from the kept one; newest first."""
     secrets_ = settings.audit_keys or (_kept(_key_file(settings)),)
     return [hmac.digest(secret, f"postroom {purpose}".encode(), "sha256") for secret in secrets_]
+
+
+async def with_kept_key(settings: Settings, queues: Queues) -> Settings:
+    """The settings with the key that PostgreSQL keeps, where they have none: a file would be one machine's."""
+    if settings.audit_keys or not settings.on_postgresql:
+        return settings
+    from postroom.store.postgresql.keeping import kept_key
+
+    return replace(settings, audit_keys=(await queues.transact(kept_key),))
 
 
 def make_vault(settings: Settings) -> Vault | NoVault:

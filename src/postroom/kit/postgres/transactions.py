@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from postroom.kit.postgres.errors import PostgresUnreachable, is_conflict, translate
+from postroom.kit.postgres.errors import PostgresError, PostgresUnreachable, is_conflict, translate
 
 T = TypeVar("T")
 
@@ -72,7 +72,8 @@ class Transactions:
         while True:
             try:
                 return self._attempt(function)
-            except Exception as error:
+            except (psycopg.Error, PostgresError) as error:
+                # What else the function raises is its own, an OSError too.
                 if is_conflict(error):
                     conflicts += 1
                     if conflicts > CONFLICTS_MAX:

@@ -1,1 +1,2 @@
+-- locks
 SELECT * FROM archives WHERE name = :name

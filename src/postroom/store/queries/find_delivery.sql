@@ -1,1 +1,2 @@
+-- locks
 SELECT * FROM deliveries WHERE id = :id

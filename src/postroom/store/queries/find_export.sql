@@ -1,1 +1,2 @@
+-- locks
 SELECT * FROM exports WHERE id = :id

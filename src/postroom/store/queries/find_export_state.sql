@@ -1,1 +1,2 @@
+-- locks
 SELECT status, job_id FROM exports WHERE id = :id

@@ -1,1 +1,2 @@
+-- locks
 SELECT status, job_id, channel, version, generation FROM messages WHERE id = :id

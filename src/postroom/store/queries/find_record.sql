@@ -1,1 +1,2 @@
+-- locks
 SELECT * FROM messages WHERE id = :id

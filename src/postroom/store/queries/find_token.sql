@@ -1,1 +1,2 @@
+-- locks
 SELECT * FROM api_tokens WHERE id = :id

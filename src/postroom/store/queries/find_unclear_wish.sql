@@ -1,1 +1,2 @@
+-- locks
 SELECT * FROM unclear_wishes WHERE id = :id

@@ -1,1 +1,2 @@
+-- locks
 SELECT * FROM users WHERE id = :id

@@ -11,3 +11,4 @@ ON CONFLICT (id) DO UPDATE SET channel = excluded.channel, recipient = excluded.
     content_sha256 = excluded.content_sha256, job_id = excluded.job_id, send_at_us = excluded.send_at_us,
     generation = messages.generation + 1, provider = NULL, provider_id = NULL, code = NULL, reason = NULL, sent_us = NULL,
     delivered_us = NULL, updated_us = excluded.updated_us
+WHERE messages.status = 'failed'

@@ -1,1 +1,2 @@
+-- locks
 SELECT * FROM incidents WHERE closed_us IS NULL ORDER BY seq

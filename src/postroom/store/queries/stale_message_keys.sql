@@ -1,1 +1,2 @@
+-- locks
 SELECT * FROM message_keys WHERE key_id <> :key_id LIMIT :limit

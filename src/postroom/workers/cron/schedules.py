@@ -80,6 +80,7 @@ class Scheduler(Service):
         now_us = self._clock.now_us()
 
         def put(transaction: StoreTransaction) -> None:
+            transaction.lock("schedules")
             known = {row["name"]: row for row in transaction.all("list_schedules")}
             for name, one in self.schedules.items():
                 row = known.pop(name, None)

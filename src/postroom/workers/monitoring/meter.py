@@ -25,6 +25,8 @@ from postroom.store import Store, StoreTransaction
 from postroom.workers.monitoring.histogram import Histogram
 
 FLUSH_SECONDS: Final = 5.0
+METRICS: Final = "metrics"
+"""What who adds to the counts has to itself."""
 MINUTE_US: Final = 60 * MICROSECOND
 QUARTER_US: Final = 15 * MINUTE_US
 """Of an hour: what the curves of days and months are drawn from."""
@@ -116,6 +118,8 @@ class Meter(Service):
         seen = self._seen() if self._works else None
 
         def write(transaction: StoreTransaction) -> str | None:
+            if counted:
+                transaction.lock(METRICS)
             for (minute_us, queue), counts in counted.items():
                 _add(transaction, MINUTE_US, minute_us, queue, counts)
                 _add(transaction, QUARTER_US, minute_us // QUARTER_US * QUARTER_US, queue, counts)
@@ -278,6 +282,7 @@ def _memory_bytes() -> int | None:
 
 def roll_up(transaction: StoreTransaction, now_us: int) -> int:
     """Make days of minutes that are older than two days; returns how many rows there were."""
+    transaction.lock(METRICS)
     until_us = (now_us - KEPT_US) // DAY_US * DAY_US
     rows = transaction.all("list_metrics", span_us=MINUTE_US, since_us=0, until_us=until_us)
     days: dict[tuple[int, str], _Counts] = {}
