@@ -515,6 +515,7 @@ async def test_numbers_in_a_callback_s_url_are_sealed(serving: Any, clock: Virtu
             assert "14155552671" not in f"{stored}"
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_kept_answers_are_sealed(serving: Any) -> None:
     """A preview holds what a message would say; its copy for a second answer is not readable in the file."""
     template = {
