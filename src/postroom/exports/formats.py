@@ -248,11 +248,11 @@ def _cell(column: Column, *, careful: bool) -> str:
         case Kind.FLAG:
             return f"CASE {column.sql} WHEN 0 THEN 'false' WHEN 1 THEN 'true' END"
         case Kind.TEXT:
-            value = column.sql
+            value, start = column.sql, column.start
             # Almost no cell begins like that, so the second look costs nothing.
             runs = (
-                f"{value} GLOB '[{PASSED_OVER}{FORMULA_STARTS}]*' "
-                f"AND ltrim({value}, '{PASSED_OVER}') GLOB '[{FORMULA_STARTS}]*'"
+                f"{start} GLOB '[{PASSED_OVER}{FORMULA_STARTS}]*' "
+                f"AND ltrim({start}, '{PASSED_OVER}') GLOB '[{FORMULA_STARTS}]*'"
             )
             kept = f"replace(replace({value}, '{CELL}', ''), '{ROW}', '')" if careful else value
             return f"CASE WHEN {runs} THEN '''' || {kept} ELSE {kept} END"
@@ -307,5 +307,6 @@ def _moment(us: int) -> str:
 
 def _iso(sql: str) -> str:
     """RFC 3339 in UTC with microseconds; NULL for NULL."""
-    seconds = f"strftime('%Y-%m-%dT%H:%M:%S', {sql} / 1000000, 'unixepoch')"
-    return f"{seconds} || printf('.%06dZ', {sql} % 1000000)"
+    # Of the ways to write it this is the quickest: `strftime` takes twice as long as `datetime`.
+    day = f"replace(datetime({sql} / 1000000, 'unixepoch'), ' ', 'T')"
+    return f"CASE WHEN {sql} IS NOT NULL THEN {day} || '.' || substr({sql} % 1000000 + 1000000, 2) || 'Z' END"

@@ -1,0 +1,1 @@
+"""Generated records, and what `bench.exports` and `bench.retention` share."""
