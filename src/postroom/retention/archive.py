@@ -11,17 +11,21 @@ import hashlib
 import hmac
 import os
 import zlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple, cast
+from typing import Any, BinaryIO, Final, NamedTuple, TypeVar, cast
 
 import msgspec
 
 from postroom.kit.storage import Storage, StorageFailed
 
+T = TypeVar("T")
+
 SCHEMA_VERSION: Final = 1
 GZIP_LEVEL: Final = 4
 ROWS, MANIFEST = ".ndjson.gz", ".manifest.json"
+PIECE_BYTES: Final = 128 * 1024
+"""What is unpacked at once: little memory, and in a thread, so that senders in this process do not wait for it."""
 
 
 class ArchiveDamaged(Exception):
@@ -89,16 +93,44 @@ class ArchiveWriter:
         self._file.close()
 
 
-class Archives:
-    """Archives in a storage; `secret` seals manifests."""
+class _Sum:
+    """Counts and digests what is read back."""
 
-    def __init__(self, storage: Storage, secret: bytes) -> None:
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self.rows = self.size = 0
+
+    def take(self, data: bytes) -> None:
+        self._digest.update(data)
+        self.rows += data.count(b"\n")
+        self.size += len(data)
+
+    @property
+    def content(self) -> Content:
+        return Content(self.rows, self.size, self._digest.hexdigest())
+
+
+class _Lines:
+    """Makes rows of what is read back."""
+
+    def __init__(self) -> None:
+        self.rest = b""
+
+    def take(self, data: bytes) -> list[dict[str, Any]]:
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        return [msgspec.json.decode(line) for line in lines]
+
+
+class Archives:
+    """Archives in a storage; the first of the `secrets` seals manifests, any of them may have."""
+
+    def __init__(self, storage: Storage, secrets: Sequence[bytes]) -> None:
         self._storage = storage
-        self._secret = secret
+        self._secrets = tuple(secrets)
 
     async def keep(self, path: Path, manifest: Manifest) -> None:
         """Put the file and its manifest, and read both back. Raises ArchiveDamaged and StorageFailed."""
-        sealed = msgspec.structs.replace(manifest, seal=self._seal(manifest))
+        sealed = msgspec.structs.replace(manifest, seal=_seal(self._secrets[0], manifest))
         await self._storage.put(manifest.name + ROWS, path, replace=False)
         beside = path.with_name(f".{manifest.name}.manifest.part")
         try:
@@ -115,56 +147,60 @@ class Archives:
             found = msgspec.json.decode(data, type=Manifest)
         except msgspec.DecodeError:
             raise ArchiveDamaged(f"the manifest of {name} cannot be read") from None
-        if not hmac.compare_digest(self._seal(found), found.seal) or found.name != name:
+        right = any(hmac.compare_digest(_seal(secret, found), found.seal) for secret in self._secrets)
+        if not right or found.name != name:
             raise ArchiveDamaged(f"the seal of {name} is not right: its manifest, or the key, was changed")
         return found
 
     async def verify(self, name: str) -> Manifest:
         """Read an archive and compare it with its manifest. Raises ArchiveDamaged and StorageFailed."""
         manifest = await self.manifest(name)
-        digest, rows, size = hashlib.sha256(), 0, 0
-        async for data in self._plain(name):
-            digest.update(data)
-            rows += data.count(b"\n")
-            size += len(data)
-        if (rows, size, digest.hexdigest()) != (manifest.rows, manifest.bytes, manifest.sha256):
-            raise ArchiveDamaged(f"{name} has {rows} rows of {manifest.rows}, or others than were written")
+        found = _Sum()
+        async for _ in self._read(name, found.take):
+            pass
+        if found.content != (manifest.rows, manifest.bytes, manifest.sha256):
+            raise ArchiveDamaged(
+                f"{name} has {found.rows} rows of {manifest.rows}, or others than were written"
+            )
         return manifest
 
-    async def rows(self, name: str, at_once: int) -> AsyncIterator[list[dict[str, Any]]]:
+    async def rows(self, name: str) -> AsyncIterator[list[dict[str, Any]]]:
         """An archive's rows, some at a time. Raises ArchiveDamaged and StorageFailed."""
-        rest, rows = b"", []
-        async for data in self._plain(name):
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                rows.append(msgspec.json.decode(line))
-                if len(rows) == at_once:
-                    yield rows
-                    rows = []
-        if rest:
-            raise ArchiveDamaged(f"the last row of {name} is cut off")
-        if rows:
+        lines = _Lines()
+        async for rows in self._read(name, lines.take):
             yield rows
+        if lines.rest:
+            raise ArchiveDamaged(f"the last row of {name} is cut off")
 
     async def discard(self, name: str) -> None:
         """Remove what was never finished. Raises StorageFailed."""
         await self._storage.delete(name + MANIFEST)
         await self._storage.delete(name + ROWS)
 
-    async def _plain(self, name: str) -> AsyncIterator[bytes]:
+    async def _read(self, name: str, take: Callable[[bytes], T]) -> AsyncIterator[T]:
+        """What `take` makes of each piece of an archive; both work in a thread."""
         unzip = zlib.decompressobj(31)
+
+        def piece(data: bytes) -> tuple[T, bool]:
+            plain = unzip.decompress(data, PIECE_BYTES)
+            return take(plain), len(plain) == PIECE_BYTES
+
         try:
             async for chunk in self._storage.read(name + ROWS):
-                if data := await asyncio.to_thread(unzip.decompress, chunk):
-                    yield data
+                more = True
+                while more or chunk:
+                    made, more = await asyncio.to_thread(piece, chunk)
+                    chunk = unzip.unconsumed_tail
+                    yield made
         except zlib.error:
             raise ArchiveDamaged(f"{name} cannot be unpacked") from None
         if not unzip.eof:
             raise ArchiveDamaged(f"{name} is cut off")
 
-    def _seal(self, manifest: Manifest) -> str:
-        text = msgspec.json.encode(msgspec.structs.replace(manifest, seal=""), order="sorted")
-        return hmac.digest(self._secret, b"archive" + text, "sha256").hex()
+
+def _seal(secret: bytes, manifest: Manifest) -> str:
+    text = msgspec.json.encode(msgspec.structs.replace(manifest, seal=""), order="sorted")
+    return hmac.digest(secret, b"archive" + text, "sha256").hex()
 
 
 __all__ = ["ArchiveDamaged", "ArchiveWriter", "Archives", "Content", "Manifest", "StorageFailed"]

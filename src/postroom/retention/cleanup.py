@@ -8,9 +8,8 @@
     idempotency_keys  answers kept for clients that repeat themselves
     queue_messages    messages beyond their queue's retention
 
-Each step is a transaction of its own and as small as it takes to keep senders waiting no longer than usual. An
-interrupted cleanup goes on where it was: an archive that was verified has its rows deleted, one that was not is written
-anew.
+Each step is a transaction of its own and as small as it takes to keep senders waiting no longer than usual (`pace`); how
+records leave is `sweep`'s.
 """
 
 import asyncio
@@ -25,19 +24,16 @@ from postroom.audit import record
 from postroom.jobs.models import CleanupJob
 from postroom.jobs.outcome import Done, JobContext, Outcome, PermanentError, RetryAfter, TemporaryError
 from postroom.kit.clock import MICROSECOND, isoformat, to_us
-from postroom.kit.ids import new_id
 from postroom.kit.storage import Storage, StorageFailed
-from postroom.retention.archive import ArchiveDamaged, Archives, ArchiveWriter, Manifest
+from postroom.queues import BrokerUnavailable, StorageFull
+from postroom.retention.archive import ArchiveDamaged, Archives
 from postroom.retention.pace import Pace
 from postroom.retention.policies import DAY_US, Policy
-from postroom.retention.tables import TABLES, Row, Table
+from postroom.retention.sweep import Busy, Sweep
+from postroom.retention.tables import TABLES
 from postroom.store import Store, StoreTransaction
 
-ARCHIVE_ROWS: Final = 50_000
-"""Rows of one archive."""
 PAGE: Final = 500
-AT_WORK_SECONDS: Final = 120
-"""An archive that was touched within so many seconds belongs to a cleanup that is alive."""
 
 
 class Places(NamedTuple):
@@ -48,10 +44,6 @@ class Places(NamedTuple):
     scratch: Path
     """Where archives grow, and exports too."""
     exports_scratch: Path
-
-
-class Busy(Exception):
-    """Another cleanup of the same target is at work."""
 
 
 class Cleanup:
@@ -69,6 +61,7 @@ class Cleanup:
         """`expire` has the queues drop what outlived them, `give_back` returns free pages of the file to the disk."""
         self._store = store
         self._places = places
+        self._sweep = Sweep(store, places.archive, places.scratch)
         self._policies = policies
         self._expire = expire
         self._give_back = give_back
@@ -90,6 +83,8 @@ class Cleanup:
             return RetryAfter(60, f"another cleanup of {job.target} is at work")
         except (StorageFailed, ArchiveDamaged) as error:
             return RetryAfter(None, f"nothing more was deleted: {error}")
+        except (StorageFull, BrokerUnavailable) as error:
+            raise TemporaryError(f"nothing more was deleted: {error}") from error
         except OSError as error:
             said = os.strerror(error.errno or 0).lower()
             raise TemporaryError(
@@ -106,7 +101,7 @@ class Cleanup:
         if table is not None:
             if job.dry_run:
                 return await self._store.read(lambda transaction: table.tally(transaction, cutoff_us))
-            return await self._sweep(job.target, table, context, cutoff_us)
+            return await self._sweep(job.target, context, cutoff_us)
         if job.target == "idempotency_keys":
             return await self._keys(cutoff_us, dry_run=job.dry_run)
         if job.target == "queue_messages":
@@ -117,116 +112,18 @@ class Cleanup:
             count += await asyncio.to_thread(self._leavings, context.clock.now_us() - cutoff_us, job.dry_run)
         return count
 
-    # Records: archived, verified, deleted.
-
-    async def _sweep(self, target: str, table: Table, context: JobContext, cutoff_us: int) -> int:
-        count = await self._resume(target, table, context)
-        while (archived := await self._archive(target, table, context, cutoff_us)) is not None:
-            count += await self._delete(archived, table, context)
-        return count
-
-    async def _resume(self, target: str, table: Table, context: JobContext) -> int:
-        """Finish what an earlier cleanup began; raises Busy when it is still at work."""
-        count = 0
-        for row in await self._store.read(lambda t: t.all("unfinished_archives", target=target)):
-            heard = context.clock.now_us() - row["touched_us"] < AT_WORK_SECONDS * MICROSECOND
-            if heard and row["job_id"] != context.job_id:
-                raise Busy
-            if row["state"] == "verified":
-                count += await self._delete(row["name"], table, context)
-                continue
-            name = row["name"]
-            for suffix in (".part", ".manifest.part"):
-                (self._places.scratch / f".{name}{suffix}").unlink(missing_ok=True)
-            await self._places.archive.discard(name)
-            await self._store.write(lambda t, name=name: t.run("forget_archive", name=name))  # type: ignore[misc]
-        return count
-
-    async def _archive(self, target: str, table: Table, context: JobContext, cutoff_us: int) -> str | None:
-        """Write and verify one archive; its name, or None when nothing is old enough."""
-        rows = await self._store.read(lambda transaction: table.find(transaction, 0, cutoff_us, PAGE))
-        if not rows:
-            return None
-        name = f"{target}-{rows[0]['seq']:012d}-{new_id()[-12:]}"
-        await self._run(
-            "insert_archive", name=name, target=target, job_id=context.job_id, now_us=context.clock.now_us()
-        )
-        self._places.scratch.mkdir(parents=True, exist_ok=True)
-        part = self._places.scratch / f".{name}.part"
-        writer = await asyncio.to_thread(ArchiveWriter, part)
-        facts = _Facts(table.moment)
-        try:
-            while rows:
-                await asyncio.to_thread(writer.add, rows)
-                facts.add(rows)
-                if writer.rows >= ARCHIVE_ROWS:
-                    break
-                after = rows[-1]["seq"]
-                rows = await self._store.read(
-                    lambda transaction, after=after: table.find(transaction, after, cutoff_us, PAGE)  # type: ignore[misc]
-                )
-            content = await asyncio.to_thread(writer.finish)
-            chain = await self._store.read(facts.chain) if target == "audit_logs" else None
-            manifest = facts.manifest(name, target, content, chain)
-            await self._places.archive.keep(part, manifest)
-        finally:
-            writer.abandon()
-            part.unlink(missing_ok=True)
-        now_us = context.clock.now_us()
-
-        def verified(transaction: StoreTransaction) -> None:
-            transaction.run(
-                "verify_archive", name=name, rows=content.rows, bytes=content.size, sha256=content.sha256,
-                first_seq=facts.first_seq, last_seq=facts.last_seq, first_us=facts.first_us, last_us=facts.last_us,
-                now_us=now_us,
-            )  # fmt: skip
-            record(
-                transaction, at_us=now_us, actor="worker", action="archive.written", object_type="archive",
-                object_id=name, after_sha256=content.sha256,
-                details={"target": target, "rows": content.rows, "from": manifest.first_at, "to": manifest.last_at},
-            )  # fmt: skip
-
-        await self._store.write(verified)
-        return name
-
-    async def _delete(self, name: str, table: Table, context: JobContext) -> int:
-        """Delete an archive's rows, read from where it is kept."""
-        pace = Pace(PAGE)
-        count = 0
-        async for rows in self._places.archive.rows(name, PAGE):
-            while rows:
-                part, rows = rows[: pace.step], rows[pace.step :]
-                now_us = context.clock.now_us()
-
-                def delete(
-                    transaction: StoreTransaction, part: list[Row] = part, now_us: int = now_us
-                ) -> None:
-                    table.delete(transaction, part, now_us)
-                    transaction.run(
-                        "touch_archive", name=name, now_us=now_us, deleted=len(part), job_id=context.job_id
-                    )
-
-                with pace:
-                    await self._store.write(delete)
-                await pace.rest()
-                count += len(part)
-        await self._run("change_archive_state", name=name, state="done", now_us=context.clock.now_us())
-        return count
-
-    # What is no record.
-
     async def _keys(self, cutoff_us: int, *, dry_run: bool) -> int:
         if dry_run:
             row = await self._store.read(lambda t: t.one("count_old_idempotency_keys", cutoff_us=cutoff_us))
             return int(row["count"]) if row is not None else 0
         pace, count = Pace(PAGE), 0
-        while True:
-            with pace:
-                gone = await self._run("forget_idempotency_keys", oldest_us=cutoff_us, limit=pace.step)
-            if not gone:
-                return count
+
+        def forget(transaction: StoreTransaction) -> int:
+            return transaction.run("forget_idempotency_keys", oldest_us=cutoff_us, limit=pace.size)
+
+        while gone := await pace.step(self._store, forget):
             count += gone
-            await pace.rest()
+        return count
 
     async def _expired_exports(self, now_us: int, cutoff_us: int, *, dry_run: bool) -> int:
         values = {"now_us": now_us, "cutoff_us": cutoff_us}
@@ -266,34 +163,4 @@ class Cleanup:
                 transaction, at_us=now_us, actor="worker", action=action, object_type=kind, object_id=object_id,
                 details=details,
             )
-        )  # fmt: skip
-
-
-class _Facts:
-    """What a manifest tells of the rows, gathered as they pass."""
-
-    def __init__(self, moment: str) -> None:
-        self._moment = moment
-        self.first_seq = self.last_seq = self.first_us = self.last_us = 0
-        self._first: Row = {}
-        self._last_hash: str | None = None
-
-    def add(self, rows: list[Row]) -> None:
-        moments = [row[self._moment] for row in rows]
-        if not self._first:
-            self._first, self.first_seq, self.first_us = rows[0], rows[0]["seq"], moments[0]
-        self.last_seq = rows[-1]["seq"]
-        self.first_us, self.last_us = min(self.first_us, *moments), max(self.last_us, *moments)
-        self._last_hash = rows[-1].get("hash")
-
-    def chain(self, transaction: StoreTransaction) -> dict[str, str]:
-        """The hash before the first entry, as the trail has it, and that of the last."""
-        before = transaction.one("find_audit", seq=self.first_seq - 1) or transaction.one("last_anchor")
-        return {"before": (before or {}).get("hash") or "", "last": self._last_hash or ""}
-
-    def manifest(self, name: str, target: str, content: Any, chain: dict[str, str] | None) -> Manifest:
-        return Manifest(
-            name=name, target=target, schema_version=1, rows=content.rows, bytes=content.size, sha256=content.sha256,
-            first_seq=self.first_seq, last_seq=self.last_seq, first_at=isoformat(self.first_us) or "",
-            last_at=isoformat(self.last_us) or "", chain=chain,
         )  # fmt: skip

@@ -1,35 +1,53 @@
-"""Deleting in steps that senders do not feel: small enough that one takes a few milliseconds, with rests between."""
+"""Deleting in steps that senders do not feel: each takes a millisecond or two of the writer's time, with rests between.
+
+What counts is the processor's time that a step takes where it runs: behind other commits, or on a busy machine, a step
+takes long and would be no bit quicker for being smaller.
+"""
 
 import asyncio
 import time
-from typing import Final, Self
+from collections.abc import Callable
+from typing import Final, TypeVar
 
-SLOW_SECONDS: Final = 0.004
-FAST_SECONDS: Final = 0.002
-STEP_MIN: Final = 10
-STEP_FIRST: Final = 50
-REST_MAX_SECONDS: Final = 0.05
+from postroom.store import Store, StoreTransaction
+
+T = TypeVar("T")
+
+SLOW_SECONDS: Final = 0.0015
+FAST_SECONDS: Final = 0.0007
+STEP_MIN: Final = 5
+STEP_FIRST: Final = 20
+REST_MIN_SECONDS: Final = 0.001
+REST_MAX_SECONDS: Final = 0.01
 
 
 class Pace:
-    """Hold it around each step; `step` is how many rows the next one may have."""
+    """`size` is how many rows the next step may have."""
 
     def __init__(self, most: int) -> None:
-        self.step = min(most, STEP_FIRST)
+        self.size = min(most, STEP_FIRST)
         self._most = most
-        self._since = self._took = 0.0
 
-    def __enter__(self) -> Self:
-        self._since = time.perf_counter()
-        return self
+    async def step(self, store: Store, function: Callable[[StoreTransaction], T]) -> T:
+        """Run a function in a transaction of its own; then rest for as long as all of it took."""
+        took = 0.0
 
-    def __exit__(self, *_: object) -> None:
-        self._took = time.perf_counter() - self._since
-        if self._took > SLOW_SECONDS:
-            self.step = max(STEP_MIN, self.step * 2 // 3)
-        elif self._took < FAST_SECONDS:
-            self.step = min(self._most, self.step * 5 // 4 + 1)
+        def timed(transaction: StoreTransaction) -> T:
+            nonlocal took
+            began = time.thread_time()
+            result = function(transaction)
+            took = time.thread_time() - began
+            return result
 
-    async def rest(self) -> None:
-        """As long as the step took, so that half of the time is others'."""
-        await asyncio.sleep(min(self._took, REST_MAX_SECONDS))
+        began = time.perf_counter()
+        result = await store.write(timed)
+        await self.adapt(took, time.perf_counter() - began)
+        return result
+
+    async def adapt(self, took: float, whole: float) -> None:
+        """Choose the size of the next step by the seconds that one took, and rest for its whole length."""
+        if took > SLOW_SECONDS:
+            self.size = max(STEP_MIN, self.size * 2 // 3)
+        elif took < FAST_SECONDS:
+            self.size = min(self._most, self.size * 5 // 4 + 1)
+        await asyncio.sleep(min(max(whole, REST_MIN_SECONDS), REST_MAX_SECONDS))

@@ -1,14 +1,18 @@
 """Putting the rows of an archive back into the tables they came from."""
 
-from postroom.audit import Chain, record, write_anchor
+import functools
+from collections.abc import Sequence
+from typing import Final
+
+from postroom.audit import HEAD, Chain, record, write_anchor
 from postroom.kit.actor import Actor
 from postroom.kit.clock import Clock
-from postroom.retention.archive import Archives
+from postroom.retention.archive import Archives, Manifest
 from postroom.retention.pace import Pace
-from postroom.retention.tables import TABLES
+from postroom.retention.tables import TABLES, Row, Table
 from postroom.store import Store, StoreTransaction
 
-PAGE = 500
+PAGE: Final = 500
 
 
 class NotRestorable(Exception):
@@ -24,30 +28,27 @@ async def restore(store: Store, archives: Archives, clock: Clock, name: str, act
     row = await store.read(lambda transaction: transaction.one("find_archive", name=name))
     if row is not None and row["state"] in ("writing", "verified"):
         raise NotRestorable(f"{name} is being cleaned up; wait until that has ended")
-    if manifest.target == "audit_logs":
-        anchor = await store.read(lambda transaction: transaction.one("last_archived_anchor"))
-        if anchor is None or anchor["seq"] != manifest.last_seq:
-            raise NotRestorable(
-                "the trail is put back from its newest archive to its oldest; begin with the newest"
-            )
-    table, pace, count = TABLES[manifest.target], Pace(PAGE), 0
+    table, kept, count = TABLES[manifest.target], list[Row](), 0
     # The trail goes back in one piece: half of it would be a gap in the chain.
     whole = manifest.target == "audit_logs"
-    kept = []
-    async for rows in archives.rows(name, PAGE):
-        count += len(rows)
+    gone = await store.read(lambda transaction: _gone(transaction, manifest)) if whole else 0
+    pace = Pace(PAGE)
+    async for rows in archives.rows(name):
         if whole:
-            kept += rows
+            kept += [row for row in rows if row["seq"] <= gone]
             continue
-        with pace:
-            await store.write(lambda transaction, rows=rows: table.restore(transaction, rows))  # type: ignore[misc]
-        await pace.rest()
+        count += len(rows)
+        while rows:
+            part, rows = rows[: pace.size], rows[pace.size :]
+            await pace.step(store, functools.partial(_put_back, table, part))
+    count += len(kept)
     now_us = clock.now_us()
 
     def finish(transaction: StoreTransaction) -> None:
         if whole:
+            transaction.lock(HEAD)
             table.restore(transaction, kept)
-            _shorten_anchor(transaction, manifest.first_seq, count, manifest.chain or {}, now_us)
+            _shorten_anchor(transaction, manifest, count, now_us)
         transaction.run("change_archive_state", name=name, state="restored", now_us=now_us)
         record(
             transaction, at_us=now_us, actor=actor, action="archive.restored", object_type="archive", object_id=name,
@@ -58,18 +59,29 @@ async def restore(store: Store, archives: Archives, clock: Clock, name: str, act
     return count
 
 
-def _shorten_anchor(
-    transaction: StoreTransaction, first_seq: int, count: int, chain: object, now_us: int
-) -> None:
+def _put_back(table: Table, rows: Sequence[Row], transaction: StoreTransaction) -> None:
+    table.restore(transaction, rows)
+
+
+def _gone(transaction: StoreTransaction, manifest: Manifest) -> int:
+    """The last entry of the archive that is gone; raises NotRestorable where there would be a gap behind it."""
+    anchor = transaction.one("last_archived_anchor")
+    if anchor is None or not manifest.first_seq <= anchor["seq"] <= manifest.last_seq:
+        raise NotRestorable(
+            "the trail is put back from its newest archive to its oldest; begin with the newest"
+        )
+    return int(anchor["seq"])
+
+
+def _shorten_anchor(transaction: StoreTransaction, manifest: Manifest, count: int, now_us: int) -> None:
     """Have the anchor stand only for what is still gone."""
     anchor = transaction.one("last_archived_anchor")
     assert anchor is not None
     assert isinstance(transaction.chain, Chain)
-    assert isinstance(chain, dict)
     transaction.run("delete_anchor", seq=anchor["seq"])
-    if anchor["first_seq"] < first_seq:
+    if anchor["first_seq"] < manifest.first_seq:
         row = {
-            "seq": first_seq - 1, "first_seq": anchor["first_seq"], "count": anchor["count"] - count,
-            "hash": chain["before"], "kind": "archived",
+            "seq": manifest.first_seq - 1, "first_seq": anchor["first_seq"], "count": anchor["count"] - count,
+            "hash": (manifest.chain or {}).get("before", ""), "kind": "archived",
         }  # fmt: skip
         write_anchor(transaction, transaction.chain, row, now_us)

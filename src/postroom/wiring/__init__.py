@@ -218,7 +218,7 @@ async def open_application(
         outside = settings.public_url or local_url(settings)
         links = PortalLinks(purpose_keys(settings, "portal")[0], outside)
         storages = open_storages(settings)
-        archives = Archives(storages.archive, purpose_keys(settings, "archives")[0])
+        archives = Archives(storages.archive, purpose_keys(settings, "archives"))
         enlist = enlisting(producer, ledger, queues[name])
         export_desk = make_export_desk(settings, store, storages.exports, vault, producer, clock)
         unsubscribing = Unsubscribing(purpose_keys(settings, "unsubscribing"), settings.public_url)

@@ -1,1 +1,1 @@
-DELETE FROM attempts WHERE job_id = :id
+DELETE FROM attempts WHERE job_id IN (SELECT value FROM json_each(:ids))

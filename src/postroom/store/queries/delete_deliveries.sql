@@ -1,1 +1,1 @@
-DELETE FROM deliveries WHERE message_id = :message_id
+DELETE FROM deliveries WHERE message_id IN (SELECT value FROM json_each(:ids))

@@ -1,4 +1,9 @@
 -- The chain can only be cut at its beginning, so the first entry that is held keeps all that follow.
-SELECT min(a.seq) AS seq FROM audit_log AS a JOIN legal_holds AS h ON h.lifted_us IS NULL AND (
-    (h.kind = 'user' AND h.value = a.actor) OR (h.kind IN ('message', 'job') AND h.value = a.object_id))
-WHERE a.at_us < :cutoff_us
+SELECT min(seq) AS seq FROM (
+    SELECT a.seq, a.at_us FROM legal_holds AS h JOIN audit_log AS a ON a.actor = h.value
+    WHERE h.lifted_us IS NULL AND h.kind = 'user'
+    UNION ALL
+    SELECT a.seq, a.at_us FROM legal_holds AS h JOIN audit_log AS a ON a.object_type = h.kind AND a.object_id = h.value
+    WHERE h.lifted_us IS NULL AND h.kind IN ('message', 'job')
+) AS held
+WHERE at_us < :cutoff_us

@@ -1,0 +1,1 @@
+SELECT seq FROM audit_log WHERE seq < :seq LIMIT 1

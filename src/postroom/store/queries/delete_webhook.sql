@@ -1,1 +1,0 @@
-DELETE FROM webhook_inbox WHERE seq = :seq AND id = :id

@@ -1,0 +1,1 @@
+DELETE FROM deliveries WHERE message_id IN (SELECT jsonb_array_elements_text(CAST(:ids AS jsonb)))
