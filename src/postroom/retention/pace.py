@@ -41,13 +41,14 @@ class Pace:
 
         began = time.perf_counter()
         result = await store.write(timed)
-        await self.adapt(took, time.perf_counter() - began)
-        return result
-
-    async def adapt(self, took: float, whole: float) -> None:
-        """Choose the size of the next step by the seconds that one took, and rest for its whole length."""
         if took > SLOW_SECONDS:
             self.size = max(STEP_MIN, self.size * 2 // 3)
         elif took < FAST_SECONDS:
             self.size = min(self._most, self.size * 5 // 4 + 1)
-        await asyncio.sleep(min(max(whole, REST_MIN_SECONDS), REST_MAX_SECONDS))
+        await rest(time.perf_counter() - began)
+        return result
+
+
+async def rest(seconds: float) -> None:
+    """Let others have as much time as a step took."""
+    await asyncio.sleep(min(max(seconds, REST_MIN_SECONDS), REST_MAX_SECONDS))

@@ -135,9 +135,9 @@ class SqliteStore(Store):
                 return 0
             free = connection.execute("PRAGMA freelist_count").fetchone()[0]
             count = min(most, max(0, free - PAGES_KEPT))
-            if count:
-                # The pragma does a page for each row that is fetched.
-                connection.execute(f"PRAGMA incremental_vacuum({count:d})").fetchall()
+            for _ in range(count):
+                # Whatever its number says, `sqlite3` takes one step of this pragma, which is a page, and no more.
+                connection.execute("PRAGMA incremental_vacuum(1)").close()
             return int(count)
 
         return await self._queues.transact(step)

@@ -141,7 +141,9 @@ def problem_of(error: Exception) -> Refusal:
         case QueuePaused():
             return Refusal(QUEUE_PAUSED)
         case QueueDraining():
-            return _later(QUEUE_DRAINING, "It is being drained; nothing of this request was stored.", DRAIN_SECONDS)
+            return _later(
+                QUEUE_DRAINING, "It is being drained; nothing of this request was stored.", DRAIN_SECONDS
+            )
         case ConfigurationError(key=str(key), allowed=str(allowed)):
             return Refusal(REQUEST_INVALID, errors=[FieldProblem(key, f"must be {allowed}")])
         case StorageFull():

@@ -106,7 +106,9 @@ async def list_jobs(
         type=read_choice("type", job_type, services.producer.registry.all_types),
     )
     page = await services.operating.jobs.search(wanted, read_cursor(before), count)
-    return JobPage([JobView(**view_of(row)) for row in page.rows], None if page.next is None else str(page.next))
+    return JobPage(
+        [JobView(**view_of(row)) for row in page.rows], None if page.next is None else str(page.next)
+    )
 
 
 @get(

@@ -110,7 +110,12 @@ async def begin_session(
             accounts.users.change(transaction, user, now_us, password_hash=fresh_hash)
         accounts.sessions.sweep(transaction, now_us)
         record(
-            transaction, at_us=now_us, actor=actor, action="session.begun", object_type="user", object_id=user.id
+            transaction,
+            at_us=now_us,
+            actor=actor,
+            action="session.begun",
+            object_type="user",
+            object_id=user.id,
         )
         return accounts.sessions.begin(transaction, user, now_us)
 

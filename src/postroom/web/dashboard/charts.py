@@ -78,7 +78,9 @@ def summary(chart: Chart) -> str:
     for one in chart.series:
         known = [value for value in one.values if value is not None]
         if known:
-            parts.append(f"{one.name}: last {write(known[-1])}, lowest {write(min(known))}, highest {write(max(known))}")
+            parts.append(
+                f"{one.name}: last {write(known[-1])}, lowest {write(min(known))}, highest {write(max(known))}"
+            )
     return f"{chart.title}. {'; '.join(parts)}."
 
 
@@ -89,7 +91,9 @@ def sparkline(values: Sequence[float | None], title: str, *, width: int = 96, he
         return Markup('<span class="none">{}</span>').format(NONE)
     top = max(max(known), 1e-9)
     step = width / max(1, len(values) - 1)
-    xy = [None if v is None else (i * step, height - 2 - (height - 4) * v / top) for i, v in enumerate(values)]
+    xy = [
+        None if v is None else (i * step, height - 2 - (height - 4) * v / top) for i, v in enumerate(values)
+    ]
     return Markup(
         '<svg class="spark" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-label="{t}">'
         '<title>{t}</title><path class="mark-line tone-1" d="{d}"/></svg>'
@@ -149,7 +153,9 @@ class _Plot:
             )
             text = self._chart.format(value) if self._chart.format is not None else compact(round(value, 6))
             parts.append(
-                Markup('<text class="tick tick-y" x="{}" y="{:.1f}">{}</text>').format(LEFT - 6, y + 3.5, text)
+                Markup('<text class="tick tick-y" x="{}" y="{:.1f}">{}</text>').format(
+                    LEFT - 6, y + 3.5, text
+                )
             )
         for moment, label in time_ticks(self._first, self._last, self._chart.zone):
             parts.append(
@@ -272,12 +278,16 @@ def _legend(chart: Chart) -> Markup:
         Markup('<span class="key"><i class="key-mark tone-{}"></i>{}</span>').format(one.tone, one.name)
         for one in chart.series
     )
-    return Markup(' <span class="chart-unit">{}</span><span class="legend">{}</span>').format(chart.unit, keys)
+    return Markup(' <span class="chart-unit">{}</span><span class="legend">{}</span>').format(
+        chart.unit, keys
+    )
 
 
 def _table(chart: Chart) -> Markup:
     write = _writer(chart)
-    heads = Markup("").join(Markup('<th scope="col" class="num">{}</th>').format(one.name) for one in chart.series)
+    heads = Markup("").join(
+        Markup('<th scope="col" class="num">{}</th>').format(one.name) for one in chart.series
+    )
     rows = []
     for i in range(len(chart.moments) - 1, max(-1, len(chart.moments) - 1 - TABLE_ROWS_MAX), -1):
         cells = Markup("").join(

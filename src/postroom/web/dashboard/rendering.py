@@ -93,8 +93,10 @@ def rendered(
 def part(template: str, macro: str, clock: Clock, scope: Scope, *arguments: Any) -> str:
     """What one macro makes, on one line; for server-sent events."""
     preferences = preferences_of(cookies_of(scope))
-    module = environment().get_template(template).make_module(
-        {"now_us": clock.now_us(), "zone": preferences.zone_info}
+    module = (
+        environment()
+        .get_template(template)
+        .make_module({"now_us": clock.now_us(), "zone": preferences.zone_info})
     )
     return " ".join(str(getattr(module, macro)(*arguments)).split())
 

@@ -42,7 +42,9 @@ async def sign_in_page(request: Asked, services: Services) -> Template:
 async def sign_in(request: Asked, services: Services) -> Redirect:
     """With name and password, as at `POST /api/session`; what is wrong is told on the form."""
     form = form_of(request)
-    begun = await session_of_password(services, request.user.actor, form.raw("name").strip(), form.raw("password"))
+    begun = await session_of_password(
+        services, request.user.actor, form.raw("name").strip(), form.raw("password")
+    )
     answer = see_other(services, safe_next(form.raw("next")))
     answer.headers["set-cookie"] = begun.header
     return answer
@@ -87,5 +89,3 @@ async def _people(services: WebServices) -> list[User]:
 
     found = await services.store.read(look)
     return [one for one in reversed(found) if not one.disabled]
-
-

@@ -18,7 +18,11 @@ def number(value: float | None, unit: str = "") -> str:
     """`12,345 msg`; fractions only where they tell something. An en dash for None."""
     if value is None:
         return NONE
-    text = f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 100 or value == int(value) else f"{value:,.1f}"
+    text = (
+        f"{value:,.0f}"
+        if isinstance(value, int) or abs(value) >= 100 or value == int(value)
+        else f"{value:,.1f}"
+    )
     return f"{text}{NARROW}{unit}" if unit else text
 
 
@@ -51,7 +55,11 @@ def span(seconds: float | None) -> str:
             return f"{seconds / length:.0f}{NARROW}{unit}"
     if 0 < seconds < 1:
         return f"{seconds * _KILO:.0f}{NARROW}ms"
-    return f"{seconds:.1f}{NARROW}s" if 0 < seconds < 10 and seconds != int(seconds) else f"{seconds:.0f}{NARROW}s"
+    return (
+        f"{seconds:.1f}{NARROW}s"
+        if 0 < seconds < 10 and seconds != int(seconds)
+        else f"{seconds:.0f}{NARROW}s"
+    )
 
 
 def percent(share: float | None) -> str:
