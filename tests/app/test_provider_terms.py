@@ -26,6 +26,8 @@ def test_rest_of_the_url_is_the_provider_s_own() -> None:
 @pytest.mark.parametrize(("url", "allowed", "wait"), [
     ("smtp://h", True, 0), ("noop", True, 0), ("smtp://h?phi=no", False, 0), ("resend://k@", False, 900),
     ("resend://k@?phi=yes", True, 900), ("sendgrid://k@", False, 900), ("resend://k@?wait=30", False, 30),
+    ("smtp://h?relay=postmark", False, 900), ("smtp://h?relay=ses&phi=yes&wait=60", True, 60),
+    ("smtp://apikey:k@smtp.sendgrid.net", False, 900),
 ])  # fmt: skip
 def test_who_may_carry_health_data(url: str, allowed: bool, wait: float) -> None:
     """One's own relay; a vendor where somebody says so."""
@@ -44,10 +46,13 @@ def test_terms_that_make_no_sense_are_refused(query: str, says: str) -> None:
         read_terms(f"resend://k@?{query}", "email")
 
 
-def test_sendgrid_cannot_be_given_health_data() -> None:
-    """Its own terms forbid it, whatever somebody has signed."""
+@pytest.mark.parametrize(
+    "url", ["sendgrid://k@", "smtp://h?relay=sendgrid", "smtp://smtp.sendgrid.net?tls=starttls"]
+)
+def test_sendgrid_cannot_be_given_health_data(url: str) -> None:
+    """Its own terms forbid it, whatever somebody has signed, and by whichever way."""
     with pytest.raises(ConfigurationError, match="in any context"):
-        read_terms("sendgrid://k@?phi=yes", "email")
+        read_terms(f"{url}{'&' if '?' in url else '?'}phi=yes", "email")
 
 
 def test_codes_mean_what_one_says_they_mean() -> None:

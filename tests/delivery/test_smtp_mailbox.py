@@ -29,6 +29,27 @@ async def test_email_arrives_with_its_envelope(open_provider: OpenProvider) -> N
         assert received.message().get_content().replace("\r\n", "\n") == "Grüße\n.\nEnde\n"
 
 
+@pytest.mark.parametrize(("relay", "name", "value"), [
+    ("postmark", "X-PM-Metadata-pr_attempt", "a1"), ("mailgun", "X-Mailgun-Variables", '{"pr_attempt": "a1"}'),
+    ("sendgrid", "X-SMTPAPI", '{"unique_args": {"pr_attempt": "a1"}}'), ("ses", "X-SES-MESSAGE-TAGS", "pr_attempt=a1"),
+])  # fmt: skip
+async def test_token_comes_back_from_the_relay_of_a_vendor(
+    open_provider: OpenProvider, relay: str, name: str, value: str
+) -> None:
+    """In a header that its webhooks repeat; and in the address that bounces return to."""
+    async with Mailbox() as mailbox:
+        provider = await open_provider(
+            mailbox.port, f"tls=none&relay={relay}&return_path=bounces@clinic.example"
+        )
+
+        await provider.send(an_email(attempt_id="a1"))
+
+        (received,) = mailbox.received
+        assert received.message()[name] == value
+        assert received.envelope_from == "bounces+pr-a1@clinic.example"
+        assert received.message()["From"] == "Clinic <noreply@clinic.example>"
+
+
 async def test_connection_is_used_again(open_provider: OpenProvider) -> None:
     """Ten emails in a row need one connection."""
     async with Mailbox() as mailbox:

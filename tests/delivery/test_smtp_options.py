@@ -57,6 +57,8 @@ def test_defaults_follow_the_rfc_where_it_matters() -> None:
         pytest.param("http://mail.example", "smtp://", id="scheme"),
         pytest.param("smtp://", "names no host", id="no-host"),
         pytest.param("smtp:///path", "no path", id="path-alone"),
+        pytest.param("smtp://mail.example?relay=pigeon", "postmark", id="relay"),
+        pytest.param("smtp://mail.example?return_path=x", "plain address", id="return-path"),
         pytest.param("smtp://mail.example/path", "no path", id="path"),
         pytest.param("smtp://mail.example:99999", "malformed", id="port"),
         pytest.param("smtp://mail.example:0", "port is out of range; allowed: 1 to 65535", id="port-zero"),

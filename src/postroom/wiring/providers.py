@@ -12,7 +12,8 @@ from postroom.settings import Settings
 OURS: Final = frozenset({"phi", "rate", "burst", "name", "wait", "outcome"})
 """Options of a provider's URL that are about routing and not the provider's."""
 TRUSTED: Final = frozenset({"smtp", "smtps", "noop"})
-"""One's own relay and nobody at all may carry health data unless told otherwise; a vendor only with `phi=yes`."""
+"""One's own relay and nobody at all may carry health data unless told otherwise; a vendor, also one that is reached by
+SMTP (`relay=`), only with `phi=yes`."""
 NEVER: Final = frozenset({"sendgrid"})
 """Whose own terms forbid health data in any context: no contract helps."""
 BAD_ADDRESS: Final = "bad_address"
@@ -76,14 +77,18 @@ def read_terms(url: str, channel: str) -> Terms:
     phi = given.get("phi")
     if phi not in (None, "yes", "no"):
         raise ConfigurationError("phi must be yes or no: may this provider carry health data?", key=channel)
-    if phi == "yes" and scheme in NEVER:
+    relay = dict(pairs).get("relay")
+    if (parts.hostname or "").endswith(".sendgrid.net"):
+        relay = "sendgrid"
+    if phi == "yes" and {scheme, relay} & NEVER:
         raise ConfigurationError(
-            f"{scheme} may not carry health data in any context, so it cannot have phi=yes", key=channel
+            f"{relay or scheme} may not carry health data in any context, so it cannot have phi=yes",
+            key=channel,
         )
     rate = _number(given, "rate", 0.001, 100_000, channel)
     burst = _number(given, "burst", 1, 100_000, channel)
     wait = _number(given, "wait", 0, 604_800, channel)
-    own = scheme in TRUSTED
+    own = scheme in TRUSTED and relay is None
     plain = url if not given else urlunsplit(parts._replace(query=rest))
     return Terms(
         url=plain if "?" in url or not given else url,

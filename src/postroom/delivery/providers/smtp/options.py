@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from postroom.delivery.address import parse_mailbox
 from postroom.delivery.errors import ConfigurationError, Unsendable
+from postroom.delivery.providers.smtp.correlation import RELAYS
 from postroom.kit.redact import Discreet
 
 Tls: TypeAlias = Literal["none", "starttls", "implicit", "opportunistic"]
@@ -56,6 +57,10 @@ class SmtpOptions(Discreet, frozen=True, kw_only=True):
     sender: str | None = None
     hello: str | None = None
     ca_file: str | None = None
+    relay: str | None = None
+    """Whose relay it is, where that vendor's webhooks repeat a header of ours; see `correlation`."""
+    return_path: str | None = None
+    """The envelope's sender, with a token of the call added to its first half; by default the From."""
     connections: int = 20
     max_messages_per_connection: int = 100
     max_age_seconds: float = 300.0
@@ -85,6 +90,12 @@ class SmtpOptions(Discreet, frozen=True, kw_only=True):
             )
         if self.hello is not None and _HOST.fullmatch(self.hello) is None:
             raise ConfigurationError("hello is a host name or an address literal in ASCII", key="hello")
+        if self.relay is not None and self.relay not in RELAYS:
+            raise ConfigurationError(f"relay must be one of: {', '.join(RELAYS)}", key="relay")
+        if self.return_path is not None and _RETURN_PATH.fullmatch(self.return_path) is None:
+            raise ConfigurationError(
+                "return_path is a plain address in ASCII: bounces@a.example", key="return_path"
+            )
         if self.sender is not None:
             try:
                 parse_mailbox(self.sender, "from")
@@ -102,6 +113,8 @@ class SmtpOptions(Discreet, frozen=True, kw_only=True):
             return self.host.lower() == "localhost"
 
 
+_RETURN_PATH = re.compile(r"[A-Za-z0-9._-]{1,20}@[A-Za-z0-9.-]{1,190}")
+"""With the token its first half has at most 64 characters (RFC 5321 4.5.3.1.1)."""
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 _WORD = re.compile(r"[a-z_]{1,32}")
 
@@ -119,6 +132,8 @@ QUERY: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "from": ("sender", str),
     "hello": ("hello", str),
     "ca_file": ("ca_file", str),
+    "relay": ("relay", str),
+    "return_path": ("return_path", str),
     "connections": ("connections", _whole),
     "max_messages": ("max_messages_per_connection", _whole),
     "max_age": ("max_age_seconds", _number),

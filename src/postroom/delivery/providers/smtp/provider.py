@@ -15,6 +15,7 @@ from postroom.delivery.mime import Composed, compose
 from postroom.delivery.outcome import Outcome, Verdict
 from postroom.delivery.provider import Channel, Email, Envelope, Provider, ProviderContext
 from postroom.delivery.providers.smtp.connect import Unconnected, connect, tls_context
+from postroom.delivery.providers.smtp.correlation import headers_for, return_path
 from postroom.delivery.providers.smtp.options import SmtpOptions, parse_smtp_url
 from postroom.delivery.providers.smtp.pool import Pool
 from postroom.delivery.providers.smtp.session import Session
@@ -64,13 +65,24 @@ class SmtpProvider:
             outcome = Outcome(Verdict.CONFIG_ERROR, detail="no sender: set from= in the SMTP URL")
         else:
             try:
-                mail = compose(envelope, sender=self.options.sender or "", now_us=self._clock.now_us())
+                mail = self._composed(envelope)
             except Unsendable as error:
                 outcome = Outcome(Verdict.REJECTED_PERMANENT, detail=str(error))
             else:
                 async with pool.turn:
                     outcome = await self._deliver(pool, mail)
         return replace(outcome, provider=self.name)
+
+    def _composed(self, email: Email) -> Composed:
+        """The bytes, with what brings our token back. Raises Unsendable."""
+        options = self.options
+        headers = headers_for(options.relay, email.attempt_id)
+        if headers:
+            email = replace(email, headers={**email.headers, **headers})
+        mail = compose(email, sender=options.sender or "", now_us=self._clock.now_us())
+        if options.return_path is None:
+            return mail
+        return replace(mail, sender=return_path(options.return_path, email.attempt_id))
 
     async def close(self) -> None:
         """Say goodbye on idle connections; those in use end with their transaction."""
