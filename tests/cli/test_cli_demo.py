@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from cli_support import PATIENCE_SECONDS, postroom, until
+from cli_support import PATIENCE_SECONDS, answer, postroom, until
+
+from postroom.cli.demo_messages import SCENES
 
 COMMAND = (sys.executable, "-m", "postroom", "demo", "--port", "0")
 LOG = Path("var/demo/service.log")
@@ -111,7 +113,7 @@ def test_hints_work_from_any_folder(folder: Path, tmp_path_factory: pytest.TempP
             told += line
         hints = [line.strip() for line in told.splitlines() if line.strip().startswith("cd ")]
         elsewhere = tmp_path_factory.mktemp("elsewhere")
-        assert len(hints) == 2
+        assert len(hints) == 3
         assert all(shlex.quote(str(folder / "var/demo")) in hint for hint in hints)
         answers = []
         for hint in hints:
@@ -122,6 +124,7 @@ def test_hints_work_from_any_folder(folder: Path, tmp_path_factory: pytest.TempP
         # The eight of the first act; the second brings more.
         assert json.loads(answers[0])["health"]["total"] >= 8
         assert "demo-bounce" in answers[1]
+        assert "show-failover  sms to +1******2671  sent" in answers[2]
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_SECONDS) == 0
 
@@ -149,6 +152,10 @@ def test_terminal_shows_the_queues_beside_the_jobs(folder: Path) -> None:
     backlogs = {int(found) for found in re.findall(r"│ message-delivery +(\d+)", text)}
     assert len(backlogs) > 1
     assert {"dead letters: 0", "dead letters: 1"} <= set(re.findall(r"dead letters: \d", text))
+    # What became of each message is there to be seen by command line too.
+    with chdir(folder / "var/demo"):
+        shown = {scene.id: answer("message", "show", scene.id)["status"] for scene in SCENES}
+    assert shown == {scene.id: scene.ends for scene in SCENES}
 
 
 @pytest.mark.parametrize("name", ["aiosmtpd", "uvicorn", "litestar"])

@@ -232,11 +232,13 @@ The service goes on at {url}. Ctrl-C ends it. To try next, from another terminal
 
   curl -sS {url}/debug/queue-status
   curl -sS {url}/debug/enqueue-test
+  curl -sS {url}/api/messages/show-failover/events
   curl -X POST {url}/api/enqueue-job -H "Content-Type: application/json" \\
     -d '{{"type":"email_send","messageId":"test-123","recipient":"test@example.com","subject":"Test","content":"Test message","priority":"normal"}}'
 
   {postroom} queue status --watch
   {postroom} dlq list
+  {postroom} message show show-failover
 
 What it wrote is in {folder}: the mail in var/mail, the log in service.log.""",
         highlight=False, soft_wrap=True, markup=False)  # fmt: skip

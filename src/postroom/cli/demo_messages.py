@@ -94,6 +94,12 @@ def _in_doubt(stage: Stage, id_: str) -> None:
     stage.report(id_, "delivered")
 
 
+def _resolved(stage: Stage, id_: str) -> None:
+    _reviewed(stage, id_)
+    stage.wait(id_, "uncertain")
+    stage.do(id_, "resolve", {"arrived": True, "note": "She has it."}, by=BEN)
+
+
 SCENES: Final = (
     Scene("show-reviewed", "reviewed, sent, and delivery proved by a signed callback",
           {**EMAIL, "recipient": "patient@example.com"}, _delivered, "delivered"),
@@ -109,6 +115,8 @@ SCENES: Final = (
           {**EMAIL, "recipient": "moved@example.com"}, _reviewed, "failed"),
     Scene("show-in-doubt", "the server's answer was lost: held rather than sent twice, until a callback tells",
           {**EMAIL, "recipient": "lost@example.com", "policy": "at_most_once"}, _in_doubt, "delivered"),
+    Scene("show-resolved", "lost again, and no callback comes: Ben has rung up and says that it arrived",
+          {**EMAIL, "recipient": "lost@example.com", "policy": "at_most_once"}, _resolved, "delivered"),
 )  # fmt: skip
 
 
