@@ -10,6 +10,7 @@ from workflow_support import (
     BEN,
     CARA,
     REVIEWER,
+    STAFF,
     Open,
     a_draft,
     approved,
@@ -110,6 +111,39 @@ async def test_reviewer_may_edit_during_review(app: Application) -> None:
     assert found.content_sha256 is not None
     assert found.content_sha256 in entry["details"]
     assert "Tomorrow" not in entry["details"]
+
+
+async def test_what_it_said_before_an_edit_is_kept(app: Application) -> None:
+    """For who may read it, with who replaced it; an edit that changes neither text nor recipient keeps nothing."""
+    found = await submitted(app)
+    edited = await app.desk.edit(BEN, "m-1", Changes(content="Tomorrow at 3 pm."), found.version)
+    await app.desk.edit(BEN, "m-1", Changes(zone="Europe/Berlin"), edited.version)
+
+    reading = await app.desk.compare(ANNA, "m-1")
+
+    assert [(one.content, one.editor, one.version) for one in reading.earlier] == [
+        ("It is tomorrow at 2 pm.", "ben", found.version)
+    ]
+    assert reading.now.content == "Tomorrow at 3 pm."
+    with pytest.raises(NotAllowed):
+        await app.desk.compare(person("dan", STAFF), "m-1")
+
+
+async def test_preview_is_what_would_be_sent(app: Application) -> None:
+    """The sender, the parts of a text message, a portal's notice; of a draft that is not on record."""
+    now_us = app.clock.now_us()
+
+    mail = await app.store.read(lambda t: app.previews.of_draft(t, a_draft(), now_us))
+    text = a_draft(channel="sms", recipient="+491512345678", subject=None, content="a" * 161)
+    sms = await app.store.read(lambda t: app.previews.of_draft(t, text, now_us))
+    portal = await app.store.read(lambda t: app.previews.of_draft(t, a_draft(channel="portal"), now_us))
+
+    assert (mail.way, mail.subject, mail.content) == ("email", "Your appointment", "It is tomorrow at 2 pm.")
+    assert sms.segments is not None
+    assert (sms.segments.parts, sms.segments.encoding) == (2, "gsm-7")
+    assert portal.behind is not None
+    assert portal.behind.content == "It is tomorrow at 2 pm."
+    assert "tomorrow" not in portal.content
 
 
 async def test_others_cannot_edit_a_draft(app: Application) -> None:

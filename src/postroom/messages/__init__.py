@@ -20,6 +20,7 @@ from postroom.messages.workflow import (
     NoSuchMessage,
     NotAllowed,
     Person,
+    Reading,
     ReviewRules,
     VersionMoved,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "Person",
     "Portal",
     "PortalLinks",
+    "Reading",
     "ReconcileJob",
     "Reconciler",
     "RecordEnvelopes",

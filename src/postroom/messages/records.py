@@ -19,6 +19,8 @@ from postroom.store.vault import Sealing
 
 SEALED: Final = ("recipient", "subject", "content", "html", "review_note")
 """Fields that hold health data."""
+EARLIER_MAX: Final = 100
+"""Earlier texts that are shown of a message."""
 
 
 class MessageRecord(Discreet, frozen=True, kw_only=True):
@@ -68,6 +70,22 @@ class MessageRecord(Discreet, frozen=True, kw_only=True):
     updated_us: int
     sent_us: int | None
     delivered_us: int | None
+
+
+class EarlierText(Discreet, frozen=True, kw_only=True):
+    """What a message said, and to whom, until somebody edited it; opened. Its repr shows neither."""
+
+    shown: ClassVar[tuple[str, ...]] = ("version", "editor")
+
+    version: int
+    at_us: int
+    """When it was replaced."""
+    editor: str
+    """Who replaced it."""
+    recipient: str
+    subject: str | None
+    content: str
+    html: str | None
 
 
 class MessageMoved(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,20 +154,42 @@ class Records:
             raise Conflict(f"another transaction has made the message {message_id}")
 
     def rewrite(
-        self, transaction: StoreTransaction, record: MessageRecord, now_us: int, **changes: Any
+        self, transaction: StoreTransaction, record: MessageRecord, editor: str, now_us: int, **changes: Any
     ) -> str:
         """Change what a message says, to whom, or how it is to be sent; returns the content's new hash.
 
-        The approval goes when the hash changes: it was given to something else.
+        The approval goes when the hash changes: it was given to something else. What it said before is kept.
         """
         row = {name: getattr(record, name) for name in _EDITABLE} | changes
         row["content_sha256"] = content_sha256(
             row["channel"], row["recipient"], row["subject"], row["content"], row["html"]
         )
         row["recipient_key"] = self.vault.index(row["recipient"])
+        if row["content_sha256"] != record.content_sha256:
+            self._keep(transaction, record, editor, now_us)
         sealed = self._sealed(transaction, {**row, "id": record.id})
         transaction.run("rewrite_message", now_us=now_us, **sealed)
         return str(row["content_sha256"])
+
+    def earlier(self, transaction: StoreTransaction, message_id: str) -> list[EarlierText]:
+        """What it said before each edit, oldest first; at most the first `EARLIER_MAX`."""
+        rows = transaction.all("list_message_versions", message_id=message_id, limit=EARLIER_MAX)
+        found = []
+        for row in rows:
+            sealed = {name: row[name] for name in _KEPT if row[name] is not None}
+            opened = self.vault.open_all(transaction, message_id, sealed)
+            found.append(msgspec.convert({**row, **opened}, EarlierText))
+        return found
+
+    def is_edited(self, transaction: StoreTransaction, message_id: str) -> bool:
+        """Whether it ever said something else than now."""
+        return bool(transaction.all("list_message_versions", message_id=message_id, limit=1))
+
+    def _keep(self, transaction: StoreTransaction, record: MessageRecord, editor: str, now_us: int) -> None:
+        values = {name: getattr(record, name) for name in (*_KEPT, "id", "version", "content_sha256")}
+        transaction.run(
+            "insert_message_version", **self._sealed(transaction, values), editor=editor, now_us=now_us
+        )
 
     def move(
         self,
@@ -217,6 +257,7 @@ def note(
     return int(made["seq"])
 
 
+_KEPT: Final = ("recipient", "subject", "content", "html")
 _NO_FACTS: Final = dict.fromkeys(("before", "after", "delivery_id", "provider", "code", "reason"))
 _UNCHANGED: Final = dict.fromkeys(
     (

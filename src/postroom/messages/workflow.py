@@ -5,7 +5,7 @@ that is refused (by the table of states, by a rule, by a version that has moved 
 recorded. What a role may do is the accounts' business; it comes in as the person's permissions.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -15,7 +15,7 @@ from postroom.kit.actor import Actor
 from postroom.kit.clock import MICROSECOND, Clock, isoformat
 from postroom.messages.drafts import Changes, Draft, changed_columns, check, row_of
 from postroom.messages.outbox import Outbox
-from postroom.messages.records import IllegalMove, MessageRecord, Records, note
+from postroom.messages.records import EarlierText, IllegalMove, MessageRecord, Records, note
 from postroom.messages.states import MessageState, target
 from postroom.store import Store, StoreTransaction
 
@@ -72,6 +72,13 @@ class VersionMoved(Exception):
     def __init__(self, version: int) -> None:
         super().__init__(f"the message has changed meanwhile and is at version {version}; look at it again")
         self.version = version
+
+
+class Reading(NamedTuple):
+    """A message as it is, and as it was before each edit, oldest first."""
+
+    now: MessageRecord
+    earlier: Sequence[EarlierText]
 
 
 class _Refusal(NamedTuple):
@@ -141,7 +148,9 @@ class Desk:
             changed = changed_columns(changes)
             row = check({name: getattr(before, name) for name in _CHECKED} | changed, self._clock)
             values = {name: row[name] for name in {*changed, "recipient"}}
-            sha256 = self._records.rewrite(transaction, before, now_us, **values)
+            sha256 = self._records.rewrite(
+                transaction, before, person.actor.name, now_us, **values
+            )
             bound = self._rules.binding and sha256 != before.content_sha256
             leaving = before.status in (MessageState.QUEUED, MessageState.SCHEDULED)
             if leaving and not bound:
@@ -329,8 +338,12 @@ class Desk:
 
     async def read(self, person: Person, message_id: str) -> MessageRecord:
         """The message with recipient and content; that it was read is audited before anything is shown."""
+        return (await self.compare(person, message_id)).now
 
-        def act(transaction: StoreTransaction) -> MessageRecord | _Refusal:
+    async def compare(self, person: Person, message_id: str) -> Reading:
+        """The same, with what it said before each edit."""
+
+        def act(transaction: StoreTransaction) -> Reading | _Refusal:
             now_us = self._clock.now_us()
             found = self._records.find(transaction, message_id)
             if found is None:
@@ -343,9 +356,12 @@ class Desk:
                     NotAllowed("only its author and those who may read contents see it", READ_BODIES)
                 )
             note(transaction, message_id=message_id, at_us=now_us, kind="viewed", actor=person.actor.name)
-            return found
+            return Reading(found, self._records.earlier(transaction, message_id))
 
-        return _unwrap(await self._store.write(act))
+        result = await self._store.write(act)
+        if isinstance(result, _Refusal):
+            raise result.error
+        return result
 
     # The parts of acts.
 

@@ -94,6 +94,7 @@ def _parts(transaction: StoreTransaction, job: Row) -> dict[str, list[Row]]:
     return {
         "attempts": attempts, "messages": [message], "deliveries": deliveries,
         "message_events": transaction.all("list_message_events", message_id=id_, after=0, limit=EVERYTHING),
+        "message_versions": transaction.all("list_message_versions", message_id=id_, limit=EVERYTHING),
         "provider_events": [
             event
             for delivery in deliveries
@@ -110,7 +111,8 @@ def _delete_jobs(transaction: StoreTransaction, rows: Sequence[Row], now_us: int
     for query in ("delete_jobs", "delete_attempts"):
         transaction.run(query, ids=jobs)
     for query in (
-        "delete_provider_events", "delete_deliveries", "delete_message_events", "delete_message_keys", "delete_messages",
+        "delete_provider_events", "delete_deliveries", "delete_message_events", "delete_message_versions",
+        "delete_message_keys", "delete_messages",
     ):  # fmt: skip
         transaction.run(query, ids=messages)
     return len(unchanged)

@@ -59,12 +59,15 @@ from postroom.web.cloudflare_v4 import CloudflareApi
 from postroom.web.cloudflare_v4 import refuse as refuse_cloudflare
 from postroom.web.cloudflare_v4.errors import error_of
 from postroom.web.cors import answer_headers, preflight
-from postroom.web.dashboard import assets, preferences, signing_in
+from postroom.web.dashboard import assets, live, preferences, signing_in
 from postroom.web.dashboard.forms import check_token, read_form
+from postroom.web.dashboard.live import Feed
 from postroom.web.dashboard.paths import SIGN_IN as PAGE_SIGN_IN
 from postroom.web.dashboard.paths import STATIC, is_open, is_page
 from postroom.web.dashboard.refusing import is_redirect, refuse_page
 from postroom.web.dashboard.rendering import template_config
+from postroom.web.dashboard.reviewers import inbox, review
+from postroom.web.dashboard.staff import composing, message, mine
 from postroom.web.debug import delivery, sending, status
 from postroom.web.dependencies import Asked
 from postroom.web.envelope import Envelope, request_id
@@ -90,6 +93,7 @@ PUBLIC: Final = ("/webhooks/", "/u/", "/p/")
 PARTS: Final = (
     exports, schedules, monitoring, operations, alerts, message_lists, messages, templates, suppressions, webhooks,
     unclear, events, users, session, audit, delivery, unsubscribe, portal, assets, preferences, signing_in,
+    live, composing, mine, message, inbox, review,
 )  # fmt: skip
 """Modules whose `HANDLERS` are served."""
 
@@ -321,6 +325,7 @@ def place_of(error: BaseException) -> str:
 
 
 def _litestar(services: WebServices) -> Litestar:
+    feed = Feed(services)
     return Litestar(
         [
             enqueue.enqueue_job, enqueue.enqueue_batch, jobs.list_jobs, jobs.get_job, jobs.job_timeline,
@@ -329,7 +334,10 @@ def _litestar(services: WebServices) -> Litestar:
             redrive.redrive_queue, status.queue_status, sending.enqueue_test, sending.enqueue_one, health, ready,
             *(handler for part in PARTS for handler in part.HANDLERS),
         ],
-        dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
+        dependencies={
+            "services": Provide(lambda: services, sync_to_thread=False),
+            "feed": Provide(lambda: feed, sync_to_thread=False),
+        },
         exception_handlers={Exception: _pass_on},
         openapi_config=openapi_config(services),
         template_config=template_config(),

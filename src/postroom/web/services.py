@@ -13,6 +13,7 @@ from postroom.jobs import JobProducer
 from postroom.kit.actor import Actor
 from postroom.kit.clock import Clock
 from postroom.messages import Desk, Draft, Inbox, Portal, Records
+from postroom.messages.previews import Previews
 from postroom.messages.unsubscribing import Unsubscribing
 from postroom.operations import Failures, Holds, Jobs, Redrives, Timelines
 from postroom.queues import Queues
@@ -146,6 +147,8 @@ class WebServices(msgspec.Struct, frozen=True, kw_only=True):
     """Reports an error to where errors go; None: nowhere."""
     portal: Portal | None = None
     """What shows messages to who has their link."""
+    previews: Previews
+    """Shows what a recipient would see."""
     fill: Callable[[Draft], Filling]
     """What completes a draft from its template."""
     status: Callable[[], Awaitable[msgspec.Struct]]

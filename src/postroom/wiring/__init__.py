@@ -50,6 +50,7 @@ from postroom.messages.answers import Answers
 from postroom.messages.inbox import QUEUE as EVENTS_QUEUE
 from postroom.messages.keywords import Wish
 from postroom.messages.preferences import Preferences
+from postroom.messages.previews import Previews
 from postroom.messages.suppressions import Suppressions
 from postroom.messages.template_versions import Templates, filling
 from postroom.messages.unclear import UnclearWishes
@@ -115,6 +116,7 @@ class Application(NamedTuple):
     records: Records
     ledger: StoreLedger
     desk: Desk
+    previews: Previews
     tracking: Tracking
     inbox: Inbox
     reconciler: Reconciler
@@ -224,6 +226,10 @@ async def open_application(
         unsubscribing = Unsubscribing(purpose_keys(settings, "unsubscribing"), settings.public_url)
         portal = Portal(store, records, links, clock, open_seconds=settings.portal_hours * 3600)
         tracking = Tracking(records, wishes)
+        envelopes = RecordEnvelopes(
+            suppressions, templates, sender=settings.mail_from, unsubscribing=unsubscribing, links=links,
+            notice=settings.portal_notice,
+        )  # fmt: skip
         router = Router(make_routes(settings, clock, smtp_url=smtp_url) if routes is None else routes)
         desk = Desk(store, records, outbox, clock, rules=_rules(settings))
         receivers = make_receivers(settings, clock, purpose_keys(settings, "webhooks")[0].hex())
@@ -234,11 +240,6 @@ async def open_application(
         if consume:
             for route in router.routes:
                 await _opened(stack, route.provider)
-            envelopes = RecordEnvelopes(
-                suppressions,
-                templates, sender=settings.mail_from, unsubscribing=unsubscribing, links=links,
-                notice=settings.portal_notice,
-            )  # fmt: skip
             claims = Claims(
                 records,
                 router,
@@ -288,6 +289,7 @@ async def open_application(
             records,
             ledger,
             desk,
+            Previews(envelopes, wishes, templates),
             tracking,
             inbox,
             reconciler,
@@ -336,6 +338,7 @@ def web_services(app: Application) -> WebServices:
         clock=app.clock,
         producer=app.producer,
         desk=app.desk,
+        previews=app.previews,
         records=app.records,
         fill=lambda draft: filling(app.templates, draft),
         unsubscribing=app.unsubscribing,

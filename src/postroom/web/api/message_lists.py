@@ -29,6 +29,7 @@ from postroom.web.paging import (
     read_limit,
     refuse_recipient,
 )
+from postroom.web.services import WebServices
 
 STATES: Final = tuple(MessageState)
 CHANNELS: Final = ("email", "sms", "portal")
@@ -59,14 +60,14 @@ Until = Annotated[str | None, QueryParameter(description="Written before this mo
 class Wanted(NamedTuple):
     """Which messages; None: any."""
 
-    status: str | None
-    channel: str | None
-    author: str | None
-    topic: str | None
-    template: str | None
-    provider: str | None
-    since_us: int
-    until_us: int
+    status: str | None = None
+    channel: str | None = None
+    author: str | None = None
+    topic: str | None = None
+    template: str | None = None
+    provider: str | None = None
+    since_us: int = 0
+    until_us: int = EVER
     recipient_key: str | None = None
 
     @property
@@ -111,7 +112,7 @@ async def list_messages(
         read_choice("status", status, STATES), read_choice("channel", channel, CHANNELS), author, topic, template,
         provider, read_moment("since", since, 0), read_moment("until", until, EVER),
     )  # fmt: skip
-    return await _page(services, wanted, read_cursor(before), read_limit(limit))
+    return await find_messages(services, wanted, read_cursor(before), read_limit(limit))
 
 
 @post("/api/messages/search", status_code=200, guards=LOOKS_UP, operation_id="searchMessages", tags=["messages"],
@@ -124,7 +125,7 @@ async def search_messages(request: Asked, services: Services) -> MessagePage:
         0 if search.since is None else to_us(search.since), EVER if search.until is None else to_us(search.until),
         services.records.vault.index(search.recipient),
     )  # fmt: skip
-    return await _page(services, wanted, read_cursor(search.before), search.limit)
+    return await find_messages(services, wanted, read_cursor(search.before), search.limit)
 
 
 @get("/api/reviews", guards=LOOKS_UP, operation_id="listReviews", tags=["messages"],
@@ -135,10 +136,19 @@ async def list_reviews(
     limit: Limit = None,
 ) -> MessagePage:  # fmt: skip
     """Messages under review, those that wait longest first."""
-    count, (after_us, after_seq) = read_limit(limit), _place(after)
+    wanted = Wanted(channel=read_choice("channel", channel, CHANNELS), author=author)
+    return await find_reviews(services, wanted, after, read_limit(limit))
+
+
+HANDLERS: Final = (list_messages, search_messages, list_reviews)
+
+
+async def find_reviews(services: WebServices, wanted: Wanted, after: str | None, count: int) -> MessagePage:
+    """What waits for a reviewer, of a channel and an author; oldest first."""
+    after_us, after_seq = _place(after)
     values = {
-        "after_us": after_us, "after_seq": after_seq, "author": author, "limit": count + 1,
-        "channel": read_choice("channel", channel, CHANNELS),
+        "after_us": after_us, "after_seq": after_seq, "author": wanted.author, "limit": count + 1,
+        "channel": wanted.channel,
     }  # fmt: skip
     found = await _opened(services, "list_reviews", values)
     last = found[count - 1] if len(found) > count else None
@@ -148,10 +158,8 @@ async def list_reviews(
     )
 
 
-HANDLERS: Final = (list_messages, search_messages, list_reviews)
-
-
-async def _page(services: Services, wanted: Wanted, before: int, count: int) -> MessagePage:
+async def find_messages(services: WebServices, wanted: Wanted, before: int, count: int) -> MessagePage:
+    """Messages, newest first."""
     found = await _opened(services, wanted.query, {**wanted._asdict(), "before": before, "limit": count + 1})
     more = len(found) > count
     return MessagePage(
@@ -159,7 +167,7 @@ async def _page(services: Services, wanted: Wanted, before: int, count: int) -> 
     )
 
 
-async def _opened(services: Services, query: str, values: dict[str, Any]) -> Sequence[MessageRecord]:
+async def _opened(services: WebServices, query: str, values: dict[str, Any]) -> Sequence[MessageRecord]:
     def look(transaction: StoreTransaction) -> Sequence[MessageRecord]:
         return [services.records.opened(transaction, row) for row in transaction.all(query, **values)]
 

@@ -15,21 +15,19 @@ from postroom.kit.clock import to_us
 from postroom.messages import Changes, Draft, MessageRecord
 from postroom.messages.drafts import is_zone, local_moment
 from postroom.messages.workflow import NOTE_CHARS_MAX
-from postroom.store import StoreTransaction
 from postroom.web.api.message_lists import LOOKS_UP, Limit
+from postroom.web.api.message_reading import EarlierViews, earlier_views, find_message, find_timeline
 from postroom.web.api.message_views import (
     ContentView,
     MessageView,
     Timeline,
-    delivery_view,
-    event_view,
     message_view,
 )
 from postroom.web.bodies import decode_body
 from postroom.web.dependencies import Asked, Services, body_of
 from postroom.web.paging import read_cursor, read_limit
 from postroom.web.people import etag, person_of, seen_version
-from postroom.web.problems import NOT_FOUND, REQUEST_INVALID, FieldProblem, Refusal
+from postroom.web.problems import REQUEST_INVALID, FieldProblem, Refusal
 
 CREATED: Final = 201
 
@@ -92,7 +90,7 @@ async def draft_message(request: Asked, services: Services) -> Response[MessageV
 )
 async def get_message(message_id: FromPath[str], services: Services) -> Response[MessageView]:
     """The message's record; its ETag is what `If-Match` wants."""
-    return _answer(await _found(services, message_id))
+    return _answer(await find_message(services, message_id))
 
 
 @get(
@@ -113,6 +111,16 @@ async def read_message(
 
 
 @get(
+    "/api/messages/{message_id:str}/versions",
+    guards=LOOKS_UP,
+    operation_id="messageVersions", tags=["messages"], summary="What a message said before each edit",
+)  # fmt: skip
+async def message_versions(message_id: FromPath[str], request: Asked, services: Services) -> EarlierViews:
+    """Oldest first, for its author and for who may read contents; the reading is audited."""
+    return earlier_views(await services.desk.compare(person_of(request), message_id))
+
+
+@get(
     "/api/messages/{message_id:str}/events",
     guards=LOOKS_UP,
     operation_id="messageEvents", tags=["messages"], summary="What happened to a message",
@@ -124,22 +132,8 @@ async def message_events(
     limit: Limit = None,
 ) -> Timeline:
     """Its timeline, oldest first: who did what, every call to a provider and what it reported."""
-    count, first = read_limit(limit), 0 if after is None else read_cursor(after)
-
-    def look(transaction: StoreTransaction) -> Timeline | None:
-        if transaction.one("find_message_state", id=message_id) is None:
-            return None
-        rows = transaction.all("list_message_events", message_id=message_id, after=first, limit=count + 1)
-        calls = transaction.all("list_deliveries", message_id=message_id)
-        return Timeline(
-            events=[event_view(row) for row in rows[:count]], deliveries=[delivery_view(row) for row in calls],
-            next=str(rows[count - 1]["seq"]) if len(rows) > count else None,
-        )  # fmt: skip
-
-    found = await services.store.read(look)
-    if found is None:
-        raise Refusal(NOT_FOUND, "There is no message with that id.")
-    return found
+    first = 0 if after is None else read_cursor(after)
+    return await find_timeline(services, message_id, first, read_limit(limit))
 
 
 @patch(
@@ -245,7 +239,7 @@ async def resolve_message(
 
 
 HANDLERS: Final = (
-    draft_message, get_message, read_message, message_events, edit_message,
+    draft_message, get_message, read_message, message_versions, message_events, edit_message,
     submit_message, approve_message, reject_message, send_message, schedule_message, cancel_message, resend_message,
     resolve_message,
 )  # fmt: skip
@@ -253,13 +247,6 @@ HANDLERS: Final = (
 
 def _answer(record: MessageRecord) -> Response[MessageView]:
     return Response(message_view(record), headers={"etag": etag(record.version)})
-
-
-async def _found(services: Services, message_id: str) -> MessageRecord:
-    record = await services.store.read(lambda transaction: services.records.find(transaction, message_id))
-    if record is None:
-        raise Refusal(NOT_FOUND, "There is no message with that id.")
-    return record
 
 
 async def _read_note(request: Asked) -> str | None:

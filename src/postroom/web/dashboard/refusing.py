@@ -51,7 +51,7 @@ def _body(scope: Scope, services: WebServices, refusal: Refusal, id_: str) -> by
     holders = [role.value for role, may in MATRIX.items() if refusal.permission in may]
     return rendered(
         scope, services, "refused.html", identity, refusal=refusal, request_id=id_, holders=holders,
-        meaning=_meaning(refusal.permission),
+        method=scope["method"], meaning=_meaning(refusal.permission),
     )  # fmt: skip
 
 
@@ -67,6 +67,7 @@ MEANINGS: Final = {
     Permission.READ_BODIES: "read recipients and contents of others' messages",
     Permission.LOOK_UP: "see records of jobs, messages and exports, masked",
     Permission.ENQUEUE: "enqueue jobs as a program does",
+    Permission.CONSUME: "take messages out of queues as a program does",
     Permission.EXPORT: "ask for exports and fetch them",
     Permission.SEE_AUDIT: "read the audit trail",
     Permission.SEE_STATUS: "see how queues and providers are doing",
@@ -74,6 +75,7 @@ MEANINGS: Final = {
     Permission.MANAGE_TEMPLATES: "write templates",
     Permission.MANAGE_SUPPRESSIONS: "see and change who is not to be written to",
     Permission.MANAGE_WEBHOOKS: "subscribe others to what happens",
+    Permission.DEBUG: "try the way out and back under /debug",
     Permission.MANAGE_USERS: "make users, give roles and issue tokens",
 }
 """What a permission lets one do, to complete "lets one …"."""

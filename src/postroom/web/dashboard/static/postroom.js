@@ -91,6 +91,18 @@
     }
   });
   document.addEventListener("click", (event) => { if (event.target.closest("[data-arrived]")) location.reload(); });
+  // A hidden page needs no stream: browsers allow few connections to one server. Back again, it catches up.
+  let last = "";
+  document.addEventListener("htmx:sseMessage", (event) => { last = event.detail.lastEventId || last; });
+  document.addEventListener("visibilitychange", () => {
+    for (const one of $$("[sse-connect]")) {
+      if (document.hidden) { htmx.trigger(one, "htmx:beforeCleanupElement"); dot(false); continue; }
+      const url = new URL(one.getAttribute("sse-connect"), location);
+      if (last) url.searchParams.set("after", last);
+      one.setAttribute("sse-connect", url.pathname + url.search);
+      htmx.trigger(one, "htmx:afterProcessNode");
+    }
+  });
 
   // Confirmations become dialogs: focus is held, Escape closes, and the button gets the focus back.
   document.addEventListener("toggle", (event) => {
@@ -152,15 +164,28 @@
     if (form && event.target.matches("select, input[type=checkbox], input[type=radio], input[type=date]")) form.requestSubmit();
   });
 
+  // Rows: j and k go from link to link, x ticks the row's box.
+  const walk = (rows, key) => {
+    const links = $$(".row-link", rows);
+    const at = links.indexOf(document.activeElement);
+    if (key === "x") { if (at >= 0) $("input[type=checkbox]", links[at].closest("tr"))?.click(); return; }
+    links[Math.min(links.length - 1, Math.max(0, at + (key === "j" ? 1 : -1)))]?.focus();
+  };
+
   // Keys: an element with data-key="j" is clicked (or focused, if it is a field) by that key.
   const typing = (element) => element.closest("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if (event.key === "Escape") { if (location.hash === "#menu") location.hash = ""; return; }
+    if (event.key === "Escape") { if (typing(event.target)) event.target.blur(); if (location.hash === "#menu") location.hash = ""; return; }
     if (typing(event.target) || $("dialog[open]")) return;
+    const rows = $("[data-rows]");
+    if (rows && "jkx".includes(event.key) && event.key.length === 1) { event.preventDefault(); walk(rows, event.key); return; }
     const found = $(`[data-key="${CSS.escape(event.key)}"]`);
     if (!found) return;
     event.preventDefault();
+    // What needs a note goes to the note first.
+    const needed = found.dataset.needs && document.getElementById(found.dataset.needs);
+    if (needed && !needed.value.trim()) { needed.focus(); return; }
     if (found.matches("input, textarea, select")) found.focus(); else found.click();
   });
 

@@ -1,0 +1,1 @@
+"""The pages of who decides: the inbox, and a message under review."""

@@ -1,0 +1,1 @@
+"""The pages of who writes: composing, one's messages, and a message."""
