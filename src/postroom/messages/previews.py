@@ -22,10 +22,6 @@ from postroom.store import StoreTransaction
 NOBODY: Final = "somebody@example.com"
 NO_NUMBER: Final = "+14155550100"
 """Stand in for a recipient that is not typed in yet; nothing is asked about them."""
-_COLUMNS: Final = (
-    "recipient_key", "content_sha256", "submitted_us", "review_note", "approved_by", "approved_us", "approved_sha256",
-    "approval_ends_us", "job_id", "provider", "provider_id", "code", "reason", "sent_us", "delivered_us",
-)  # fmt: skip
 
 
 class Preview(Discreet, frozen=True, kw_only=True):
@@ -99,7 +95,7 @@ class Previews:
 
 def _as_record(row: dict[str, Any], now_us: int) -> MessageRecord:
     values = {
-        **dict.fromkeys(_COLUMNS), **row, "seq": 0, "status": MessageState.DRAFT, "version": 0, "author": None,
+        **dict.fromkeys(MessageRecord.__struct_fields__), **row, "seq": 0, "status": MessageState.DRAFT, "version": 0,
         "generation": 0, "possible_duplicate": False, "complained": False, "opened": False, "created_us": now_us,
         "updated_us": now_us,
     }  # fmt: skip
