@@ -38,7 +38,7 @@ def _entries(transaction: StoreTransaction, job_id: str) -> list[dict[str, Any]]
     for row in transaction.all(
         "audit_of_object", object_type="job", object_id=job_id, before=1 << 62, limit=ENTRIES_MAX
     ):
-        if row["actor"] != "worker":
+        if row["actor"] != "worker" and row["action"] != "job.enqueued":
             entries.append(_entry(row["at_us"], "audit", row["action"], who=row["actor"]))
     if job["next_us"] is not None:
         entries.append(_entry(job["next_us"], "next", "Tried again", planned=True))

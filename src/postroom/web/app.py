@@ -59,7 +59,7 @@ from postroom.web.cloudflare_v4 import CloudflareApi
 from postroom.web.cloudflare_v4 import refuse as refuse_cloudflare
 from postroom.web.cloudflare_v4.errors import error_of
 from postroom.web.cors import answer_headers, preflight
-from postroom.web.dashboard import assets, live, preferences, signing_in
+from postroom.web.dashboard import assets, live, operating, preferences, signing_in
 from postroom.web.dashboard.forms import check_token, read_form
 from postroom.web.dashboard.live import Feed
 from postroom.web.dashboard.paths import SIGN_IN as PAGE_SIGN_IN
@@ -93,7 +93,7 @@ PUBLIC: Final = ("/webhooks/", "/u/", "/p/")
 PARTS: Final = (
     exports, schedules, monitoring, operations, alerts, message_lists, messages, templates, suppressions, webhooks,
     unclear, events, users, session, audit, delivery, unsubscribe, portal, assets, preferences, signing_in,
-    live, composing, mine, message, inbox, review,
+    live, composing, mine, message, inbox, review, operating,
 )  # fmt: skip
 """Modules whose `HANDLERS` are served."""
 

@@ -42,7 +42,7 @@ BACKGROUND: Final = b"x-postroom-background"
 READ: Final = PROXY_HEADERS | {
     b"authorization", b"content-length", b"cookie", b"host", b"origin", b"sec-fetch-site", b"x-forwarded-proto",
     b"x-request-id", b"cf-access-jwt-assertion", b"x-auth-email", b"x-auth-key",
-    b"access-control-request-method", CSRF, ACT_AS, IDEMPOTENCY_KEY, BACKGROUND,
+    b"access-control-request-method", CSRF, ACT_AS, IDEMPOTENCY_KEY, BACKGROUND, b"accept",
 }  # fmt: skip
 """Headers that anybody here looks at."""
 COOKIE: Final = "postroom_session"
@@ -214,7 +214,8 @@ class Gate:
                 raise Refusal(
                     FORBIDDEN, "Send the session's token as `X-CSRF-Token`; GET /api/session has it."
                 )
-        if session.stale and BACKGROUND not in headers:
+        background = BACKGROUND in headers or b"text/event-stream" in headers.get(b"accept", b"")
+        if session.stale and not background:
             await self._services.store.write(lambda t: sessions.note(t, cookie, now_us))
         user = session.user
         return Identity(user.name, "+".join(user.roles), user.permissions, user_id=user.id, session=session)

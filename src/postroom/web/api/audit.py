@@ -115,13 +115,18 @@ HANDLERS: Final = (list_audit, verify_audit, debug_audit_trail)
 
 async def read_page(services: WebServices, request: Asked, values: dict[str, Any], count: int) -> AuditPage:
     """One page; that it was read is on record first."""
+    await note_reading(services, request, values)
+    rows = await services.store.read(lambda t: t.all("list_audit", **values, limit=count + 1))
+    more = len(rows) > count
+    return AuditPage([_entry(row) for row in rows[:count]], str(rows[count - 1]["seq"]) if more else None)
+
+
+async def note_reading(services: WebServices, request: Asked, values: dict[str, Any]) -> None:
+    """That the trail is read, and by which filters, is on record first."""
     given = {
         name: value for name, value in values.items() if name in ("actor", "action", "object_type") and value
     }
     await _note(services, request, "audit.read", given)
-    rows = await services.store.read(lambda t: t.all("list_audit", **values, limit=count + 1))
-    more = len(rows) > count
-    return AuditPage([_entry(row) for row in rows[:count]], str(rows[count - 1]["seq"]) if more else None)
 
 
 async def _note(services: WebServices, request: Asked, action: str, details: dict[str, Any]) -> None:

@@ -55,6 +55,8 @@ class Chart(NamedTuple):
     format: Callable[[float | None], str] | None = None
     """How a value is written; by default as a number with the unit."""
     empty: str = "Nothing was measured in this time."
+    marks: Sequence[tuple[int, str]] = ()
+    """Moments at which something else happened, and what: a thin line each."""
 
 
 def draw(chart: Chart) -> Markup:
@@ -65,7 +67,7 @@ def draw(chart: Chart) -> Markup:
         text = Markup('<p class="chart-empty">{}</p>').format(chart.empty)
         return Markup('<figure class="chart">{}{}</figure>').format(head, text)
     plot = _Plot(chart)
-    parts = [*plot.grid(), *plot.marks(), *plot.slots()]
+    parts = [*plot.grid(), *plot.happenings(), *plot.marks(), *plot.slots()]
     svg = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         chart.width, chart.height, summary(chart), Markup("").join(parts)
     )
@@ -164,6 +166,17 @@ class _Plot:
                 )
             )
         return parts
+
+    def happenings(self) -> list[Markup]:
+        """What else happened."""
+        return [
+            Markup(
+                '<g class="happening"><line x1="{x:.1f}" x2="{x:.1f}" y1="{}" y2="{}"/>'
+                '<path d="M{x:.1f},{}l-3.500,-6h7z"/><title>{}</title></g>'
+            ).format(TOP, self._base, self._base, what, x=self._x(moment))
+            for moment, what in self._chart.marks
+            if self._first <= moment <= self._last
+        ]
 
     def marks(self) -> list[Markup]:
         """The figures themselves."""

@@ -34,12 +34,43 @@ MENU: Final[Sequence[Group]] = (
         ),
     ),
     Group("Reviewing", (Entry("Inbox", "/app/reviews", P.REVIEW, "inbox"),)),
+    Group(
+        "Operating",
+        (
+            Entry("Overview", "/app/overview", P.SEE_STATUS, "overview"),
+            Entry("Queues", "/app/queues", P.SEE_STATUS, "queue"),
+            Entry("Jobs", "/app/jobs", P.LOOK_UP, "search"),
+            Entry("Dead letters", "/app/dead-letters", P.SEE_STATUS, "dead"),
+            Entry("Workers", "/app/workers", P.SEE_STATUS, "play"),
+            Entry("Schedules", "/app/schedules", P.SEE_STATUS, "clock"),
+        ),
+    ),
+    Group(
+        "Delivery",
+        (
+            Entry("Providers", "/app/providers", P.SEE_STATUS, "provider"),
+            Entry("Webhooks", "/app/webhooks", P.MANAGE_WEBHOOKS, "webhook"),
+            Entry("Suppressions", "/app/suppressions", P.MANAGE_SUPPRESSIONS, "ban"),
+            Entry("Exports", "/app/exports", P.EXPORT, "export"),
+        ),
+    ),
+    Group(
+        "Keeping",
+        (
+            Entry("Alerts", "/app/alerts", P.SEE_STATUS, "bell"),
+            Entry("Audit trail", "/app/audit", P.SEE_AUDIT, "audit"),
+            Entry("People", "/app/people", P.MANAGE_USERS, "people"),
+            Entry("Tokens", "/app/tokens", P.LOOK_UP, "lock"),
+            Entry("Storage", "/app/storage", P.SEE_STATUS, "storage"),
+        ),
+    ),
 )
 """In the order in which it is shown."""
 
 HOMES: Final[Sequence[tuple[Permission, str]]] = (
     (P.REVIEW, "/app/reviews"),
     (P.DRAFT, "/app/mine"),
+    (P.SEE_STATUS, "/app/overview"),
 )
 """Where who has that permission begins; the first that fits counts."""
 ACCOUNT: Final = "/app/account"

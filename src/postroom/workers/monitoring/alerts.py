@@ -173,7 +173,7 @@ class Alerts(Service):
         return [
             {
                 "id": row["seq"], "rule": row["rule"], "subject": row["subject"], "value": row["value"],
-                "threshold": row["threshold"], "openedAt": isoformat(row["opened_us"]),
+                "threshold": row["threshold"], "openedAt": isoformat(row["opened_us"]), "openedUs": row["opened_us"],
                 "closedAt": isoformat(row["closed_us"]),
             }
             for row in rows

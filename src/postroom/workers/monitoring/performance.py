@@ -96,7 +96,7 @@ class Monitor:
     async def storage(self) -> dict[str, Any]:
         """What the store tells of its room, and whether the wall clock was set since this process began."""
         step = time.time() - time.monotonic() - self._began
-        return {**await self._store.storage(), "clockStepSeconds": round(step, 3)}
+        return {**await self._store.storage(), "clockStepSeconds": round(step, 3) + 0.0}
 
     async def tables(self) -> dict[str, Any]:
         """What the store tells of its room, and how many rows the tables have at most."""

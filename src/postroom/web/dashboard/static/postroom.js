@@ -72,7 +72,7 @@
     for (const part of $$("[data-every]")) {
       const last = since.get(part) ?? performance.now();
       if (!since.has(part)) since.set(part, last);
-      if (performance.now() - last < Number(part.dataset.every) * 1000 || busy(part)) continue;
+      if (performance.now() - last < Number(part.dataset.every) * 1000 || busy(part) || $("details[open]", part) || $(".slot:hover", part)) continue;
       since.set(part, performance.now());
       part.dispatchEvent(new CustomEvent("refresh"));
     }
@@ -83,6 +83,11 @@
   document.addEventListener("htmx:sseOpen", () => dot(true));
   document.addEventListener("htmx:sseError", () => dot(false));
   document.addEventListener("htmx:sseClose", () => dot(false));
+  // A part that somebody is in stays as it is until they leave it: nothing moves that is being read or used.
+  document.addEventListener("htmx:sseBeforeMessage", (event) => {
+    const part = event.target;
+    if (busy(part) || $("details[open]", part) || $(".slot:hover", part)) event.preventDefault();
+  });
   document.addEventListener("htmx:sseMessage", (event) => {
     if (event.detail.type === "signed-out") location.reload();
     if (event.detail.type === "arrived") {
