@@ -29,6 +29,8 @@ COMMANDS: Final = {
     "suppression": "postroom.cli.suppression:suppression",
     "user": "postroom.cli.user:user",
     "token": "postroom.cli.user:token",
+    "db": "postroom.cli.db:db",
+    "migrate-broker": "postroom.cli.migrate_broker:migrate_broker",
     "check": "postroom.cli.check:check",
 }
 """In the order of the help."""

@@ -41,6 +41,12 @@ def make_vault(settings: Settings) -> Vault | NoVault:
     return Vault([MasterKey(id_, secret) for id_, secret in settings.encryption_keys])
 
 
+def kept_beside(database: Path) -> bytes | None:
+    """The key that lies beside a file, if one does."""
+    file = database.with_name(database.name + ".key")
+    return bytes.fromhex(file.read_text(encoding="ascii").strip()) if file.exists() else None
+
+
 def _key_file(settings: Settings) -> Path:
     return settings.database_path.with_name(settings.database_path.name + ".key")
 

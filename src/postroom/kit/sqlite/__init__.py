@@ -5,18 +5,28 @@ processes before the file, `peers` the wake-ups between processes, `connection` 
 errors.
 """
 
-from postroom.kit.sqlite.connection import StoreBusy, StoreFailed, StoreFull, connect_reader, connect_writer
+from postroom.kit.sqlite.connection import (
+    MOVED,
+    StoreBusy,
+    StoreFailed,
+    StoreFull,
+    StoreMoved,
+    connect_reader,
+    connect_writer,
+)
 from postroom.kit.sqlite.operation import Operation
 from postroom.kit.sqlite.peers import Peers
 from postroom.kit.sqlite.writer import SqliteWriter
 
 __all__ = [
+    "MOVED",
     "Operation",
     "Peers",
     "SqliteWriter",
     "StoreBusy",
     "StoreFailed",
     "StoreFull",
+    "StoreMoved",
     "connect_reader",
     "connect_writer",
 ]

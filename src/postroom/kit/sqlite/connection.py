@@ -11,6 +11,8 @@ from postroom.kit.sqlite.room import room_left
 
 BUSY_SECONDS = 10.0
 """How long a statement waits for another process's lock before it fails."""
+MOVED = "this database has moved; set POSTROOM_DATABASE_URL to where it is now"
+"""What the triggers of a file that was frozen say."""
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 """The write-ahead log is cut back to this size after a checkpoint."""
 
@@ -21,6 +23,10 @@ class StoreFailed(Exception):
 
 class StoreFull(StoreFailed, OSError):
     """The disk, a quota or a file-size limit left no room."""
+
+
+class StoreMoved(StoreFailed):
+    """The file was frozen, because all that was in it is elsewhere now."""
 
 
 class StoreBusy(StoreFailed, TimeoutError):
@@ -87,6 +93,8 @@ def translate(error: sqlite3.Error, path: Path) -> StoreFailed | sqlite3.Error:
         )
     if code & 0xFF in BUSY_CODES:
         return StoreBusy(f"{path.name} stayed locked by another process for {BUSY_SECONDS:g} s ({name})")
+    if code == sqlite3.SQLITE_CONSTRAINT_TRIGGER and MOVED in str(error):
+        return StoreMoved(f"{path.name}: {MOVED}")
     if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
         return error
     return StoreFailed(f"{path.name}: {error} ({name})")

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from postroom.kit.queries import load
-from postroom.kit.sqlite import SqliteWriter, StoreBusy, StoreFailed, StoreFull, connect_reader
+from postroom.kit.sqlite import SqliteWriter, StoreBusy, StoreFailed, StoreFull, StoreMoved, connect_reader
 from postroom.queues.broker import (
     NO_SUSPECTS,
     Backlog,
@@ -408,6 +408,6 @@ def _make_schema(name: str, connection: sqlite3.Connection) -> None:
 def _translate(error: StoreFailed) -> QueueError:
     if isinstance(error, StoreFull):
         return StorageFull(str(error))
-    if isinstance(error, StoreBusy):
+    if isinstance(error, StoreBusy | StoreMoved):
         return BrokerUnavailable(str(error))
     return BrokerError(str(error))
