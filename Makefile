@@ -3,13 +3,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run demo test clients check lint bench lock clean help
+.PHONY: run demo fleet test clients check lint bench lock clean help
 
 run: $(STAMP)  ## Set up, show the main job, and leave the service running
 	@$(BIN)/postroom demo
 
 demo: $(STAMP)  ## The same, ending after the show
 	@$(BIN)/postroom demo --end
+
+fleet: $(STAMP)  ## PostgreSQL, two APIs and four workers on this machine under a load, with a live view
+	@$(BIN)/postroom fleet
 
 test: $(STAMP) lint clients  ## Set up, then linters, types, import contracts and all tests
 	$(BIN)/pytest -n auto --dist worksteal

@@ -13,6 +13,7 @@ COMMANDS: Final = {
     "serve": "postroom.cli.service:serve",
     "consume": "postroom.cli.service:consume",
     "demo": "postroom.cli.demo:demo",
+    "fleet": "postroom.cli.fleet:fleet",
     "queue": "postroom.cli.queue:queue",
     "dlq": "postroom.cli.dlq:dlq",
     "why": "postroom.cli.monitoring:why",
