@@ -28,6 +28,8 @@ QUICK: Final = {
     "http": ["--rounds", "1", "--seconds", "1"],
     "email": ["--rounds", "1", "--emails", "400"],
     "workflow": ["--rounds", "1", "--messages", "300"],
+    "exports": ["--rounds", "1", "--rows", "20000", "--many", "50000"],
+    "retention": ["--trail", "20000", "--messages", "2000"],
     "peers": ["--rounds", "1", "--seconds", "0.3", "--probes", "10"],
 }
 """The benchmarks in their order, and sizes that only show whether they work."""

@@ -39,7 +39,10 @@ def record(
         "details": msgspec.json.encode(details or {}).decode(), "key_id": chain.key_id,
     }  # fmt: skip
     # What is hashed must be what is stored, and PostgreSQL's text has no NUL.
-    row = {name: value.replace("\0", "\ufffd") if isinstance(value, str) else value for name, value in row.items()}
+    row = {
+        name: value.replace("\0", "\ufffd") if isinstance(value, str) else value
+        for name, value in row.items()
+    }
     transaction.at_end(HEAD, _append, row)
 
 

@@ -42,9 +42,13 @@ class Column(NamedTuple):
     """Where `sql` calls a function of SQLite's connection, what that function gets."""
 
     @property
-    def start(self) -> str:
-        """SQL that begins as `sql` does, or more harmlessly, and costs little."""
-        return self.sql if self.masked is None else self.masked.value
+    def harmless(self) -> str:
+        """SQL that is true for most values which begin with a letter or a digit, and costs little; never for others."""
+        if self.masked is not None:
+            # A mask begins as what it masks does; what is sealed has no @.
+            value = self.masked.value
+            return f"{value} >= 'A' AND {value} < '{{' AND instr({value}, '@') > 1"
+        return f"{self.sql} >= 'A' AND {self.sql} < '{{' OR {self.sql} >= '0' AND {self.sql} < ':'"
 
 
 class Dataset(NamedTuple):

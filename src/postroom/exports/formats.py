@@ -196,7 +196,8 @@ class ParquetFormat:
         self._columns = columns
         self._schema = pyarrow.schema([(one.name, types.get(one.kind, pyarrow.string())) for one in columns])
         self._writer = pyarrow.parquet.ParquetWriter(out, self._schema, compression="zstd")
-        self._kept: list[Sequence[Any]] = []
+        self._kept: list[Any] = []
+        self._rows = 0
 
     def row(self, *, careful: bool = False) -> str:
         """The values."""
@@ -214,9 +215,16 @@ class ParquetFormat:
         return True
 
     def page(self, page: Page) -> None:
-        """Kept until there are enough for a row group."""
-        self._kept += page.values
-        if len(self._kept) >= self.group_rows:
+        """Kept, in few bytes, until there are enough for a row group."""
+        arrow, columns = self._arrow, zip(*page.values, strict=True)
+        arrays = [
+            arrow.array([None if one is None else bool(one) for one in values] if column.kind is Kind.FLAG else values,
+                        field.type)
+            for column, field, values in zip(self._columns, self._schema, columns, strict=True)
+        ]  # fmt: skip
+        self._kept.append(arrow.RecordBatch.from_arrays(arrays, schema=self._schema))
+        self._rows += page.rows
+        if self._rows >= self.group_rows:
             self._flush()
 
     def end(self) -> None:
@@ -225,15 +233,8 @@ class ParquetFormat:
         self._writer.close()
 
     def _flush(self) -> None:
-        arrow, kept = self._arrow, self._kept
-        arrays = []
-        for number, field in enumerate(self._schema):
-            values = [row[number] for row in kept]
-            if self._columns[number].kind is Kind.FLAG:
-                values = [None if value is None else bool(value) for value in values]
-            arrays.append(arrow.array(values, field.type))
-        self._writer.write_table(arrow.Table.from_arrays(arrays, schema=self._schema))
-        self._kept = []
+        self._writer.write_table(self._arrow.Table.from_batches(self._kept, schema=self._schema))
+        self._kept, self._rows = [], 0
 
 
 FORMATS: Final[Mapping[str, Callable[[BinaryIO, Sequence[Column]], Format]]] = {
@@ -248,14 +249,13 @@ def _cell(column: Column, *, careful: bool) -> str:
         case Kind.FLAG:
             return f"CASE {column.sql} WHEN 0 THEN 'false' WHEN 1 THEN 'true' END"
         case Kind.TEXT:
-            value, start = column.sql, column.start
-            # Almost no cell begins like that, so the second look costs nothing.
+            value = column.sql
             runs = (
-                f"{start} GLOB '[{PASSED_OVER}{FORMULA_STARTS}]*' "
-                f"AND ltrim({start}, '{PASSED_OVER}') GLOB '[{FORMULA_STARTS}]*'"
+                f"{value} GLOB '[{PASSED_OVER}{FORMULA_STARTS}]*' "
+                f"AND ltrim({value}, '{PASSED_OVER}') GLOB '[{FORMULA_STARTS}]*'"
             )
             kept = f"replace(replace({value}, '{CELL}', ''), '{ROW}', '')" if careful else value
-            return f"CASE WHEN {runs} THEN '''' || {kept} ELSE {kept} END"
+            return f"CASE WHEN {column.harmless} THEN {kept} WHEN {runs} THEN '''' || {kept} ELSE {kept} END"
         case _:
             return column.sql
 

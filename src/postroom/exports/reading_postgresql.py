@@ -80,7 +80,9 @@ class PostgresqlSnapshot:
             made.append(value)
         return made
 
-    def _masked(self, looking: PostgresqlTransaction, owner: str, field: str, value: str | None) -> str | None:
+    def _masked(
+        self, looking: PostgresqlTransaction, owner: str, field: str, value: str | None
+    ) -> str | None:
         if value is None:
             return None
         try:

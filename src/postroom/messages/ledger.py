@@ -242,9 +242,7 @@ class StoreLedger:
         self._insert_subject(transaction, job, context.job_id, JobState.QUEUED, None, now_us)
         return transaction.one("find_job", id=context.job_id)
 
-    def _give_up(
-        self, transaction: StoreTransaction, job_id: str, reason: str, seen_us: int | None
-    ) -> None:
+    def _give_up(self, transaction: StoreTransaction, job_id: str, reason: str, seen_us: int | None) -> None:
         job, now_us = transaction.one("find_job", id=job_id), self._clock.now_us()
         if job is None or job["status"] in FINAL or (seen_us is not None and job["updated_us"] > seen_us):
             return

@@ -132,13 +132,14 @@ def _as_it_was(job: Row) -> list[Any]:
 
 
 def _restore_jobs(transaction: StoreTransaction, rows: Sequence[Row]) -> None:
-    for job in rows:
-        parts = job.pop("parts")
-        transaction.put_back("jobs", [job])
-        for table, found in parts.items():
-            if table == "message_keys":
-                found = [{**key, "wrapped": b64decode(key["wrapped"])} for key in found]
-            transaction.put_back(table, found)
+    tables: dict[str, list[Row]] = {"jobs": [{**row} for row in rows]}
+    for job in tables["jobs"]:
+        for table, found in job.pop("parts").items():
+            tables.setdefault(table, []).extend(found)
+    for key in tables.get("message_keys", ()):
+        key["wrapped"] = b64decode(key["wrapped"])
+    for table, found in tables.items():
+        transaction.put_back(table, found)
 
 
 def _find_webhooks(transaction: StoreTransaction, after: int, cutoff_us: int, limit: int) -> list[Row]:

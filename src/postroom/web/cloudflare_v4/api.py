@@ -126,4 +126,3 @@ class CloudflareApi:
         raise ApiError(
             403, AUTHENTICATION, f"Authentication error: this Postroom has one account, {account.id}"
         )
-
