@@ -115,6 +115,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mailbox_dir: Path
     exports_dir: Path
     export_keep_hours: float
+    export_log_mb: int
     archive_dir: Path
     storage_url: str | None
     alerts: tuple[Rule, ...]
@@ -485,6 +486,7 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("mailbox_dir", "var/mail", Path, "Where the local mailbox keeps what it receives."),
     Setting("exports_dir", "var/exports", Path, "Where export files are written."),
     Setting("export_keep_hours", "168", _number(0, 87_600, "hours"), "Hours after which an export file may be cleaned up."),
+    Setting("export_log_mb", "1024", _whole(16, 1_000_000, "megabytes"), "How far the write-ahead log may grow while an export reads; docs/guides/exports.md says what happens then."),
     Setting("archive_dir", "var/archive", Path, "Where records are archived before a cleanup deletes them."),
     Setting("retention", "", _retention, "Days that records are kept, where not as usual: message_queue=365 webhook_events=60. Targets and least ages are in docs/guides/retention.md."),
     Setting("alerts", "oldest_age>600 failure_rate>0.1 dlq_growth>10 cron_silent>10 disk_free<1000000000", read_rules, "When somebody is told; docs/guides/monitoring.md has the rules and their units."),

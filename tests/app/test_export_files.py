@@ -11,10 +11,12 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
+from app_support import Open
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from postroom.audit import record
+from postroom.exports.log_watch import LogWatch
 from postroom.exports.reading import SqliteSnapshot, snapshot_of
 from postroom.exports.request import read_request
 from postroom.exports.writing import Cancelled, Writing
@@ -195,3 +197,64 @@ async def test_export_is_cleaned_up_when_its_time_is_over(
     row = await app.exports.find("e:1")
     assert row is not None
     assert row["status"] == "expired"
+
+
+@pytest.mark.parametrize(("form", "recipient"), [("csv", "'+1******2671"), ("ndjson", "+1******2671")])
+async def test_sealed_recipients_are_masked_and_harmless(
+    open_app: Open, clock: VirtualClock, tmp_path: Path, form: str, recipient: str
+) -> None:
+    """What is sealed begins with a letter; what its mask begins with decides."""
+    async with open_app(encryption_keys=f"a:{'ab' * 32}") as app, app.queues.running():
+        await app.producer.enqueue_sms(message_id="m1", recipient="+14155552671", content="x")
+        await app.producer.enqueue_email(
+            message_id="m2", recipient="=anna@example.com", subject="x", content="x"
+        )
+        await clock.advance(20)
+        await app.producer.enqueue_export(
+            export_id="e", user_id="u", format=form, filters={"dataset": "messages"}
+        )
+        await clock.advance(20)
+
+    data = (tmp_path / "exports" / f"e.{form}").read_text()
+    assert recipient in data
+    if form == "csv":
+        assert '"\'=***@example.com"' in data
+
+
+async def test_long_log_has_the_snapshot_renewed_or_the_export_ended(
+    open_app: Open, clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trail is read on, whole, in a new snapshot; messages, which change, are not: it says what to do."""
+    monkeypatch.setattr("postroom.exports.generate.TELL_SECONDS", 0.0)
+    monkeypatch.setattr("postroom.exports.generate.LogWatch.too_long", lambda self, storage: True)
+    renewed = []
+    inner = Writing.renew
+    monkeypatch.setattr(Writing, "renew", lambda self: (renewed.append(1), inner(self)))
+    async with open_app() as app, app.queues.running():
+        await entries(app, ["anna"] * 30_000)
+        await app.producer.enqueue_export(
+            export_id="e1", user_id="u", format="csv", filters={"action": "test.made"}
+        )
+        await app.producer.enqueue_export(
+            export_id="e2", user_id="u", format="csv", filters={"dataset": "messages"}
+        )
+        await clock.advance(20)
+        trail, messages = await app.exports.find("e1"), await app.exports.find("e2")
+
+    assert trail is not None
+    assert messages is not None
+    assert (trail["status"], trail["rows"], bool(renewed)) == ("done", 30_000, True)
+    assert messages["status"] in ("done", "retry_scheduled")
+
+
+def test_log_watch_counts_what_has_grown() -> None:
+    """From the lowest on; a disk that is nearly full bears nothing."""
+    watch, room = LogWatch(100), {"diskFreeBytes": 1 << 40}
+    assert not watch.too_long({"walBytes": 5000, **room})
+    assert not watch.too_long({"walBytes": 5100, **room})
+    assert watch.too_long({"walBytes": 5101, **room})
+    watch.begin()
+    assert not watch.too_long({"walBytes": 5101, **room})
+    assert not watch.too_long({"walBytes": 10, **room})
+    assert watch.too_long({"walBytes": 11, "diskFreeBytes": 1})
+    assert not LogWatch(0).too_long({"databaseBytes": 1})

@@ -65,6 +65,8 @@ class Dataset(NamedTuple):
     filters: Mapping[str, str]
     """Filter to the SQL whose equality it asks for."""
     columns: tuple[Column, ...]
+    unchanging: bool = False
+    """Whether rows are never changed, and leave only from the beginning."""
 
 
 def _columns(kind: Kind, *names: str, of: str = "r") -> tuple[Column, ...]:
@@ -108,6 +110,7 @@ AUDIT_LOG: Final = Dataset(
         *_columns(P, "address", "action", "object_type"), *_columns(T, "object_id", "request_id"),
         *_columns(P, "before_sha256", "after_sha256"), *_columns(J, "details"), *_columns(P, "key_id", "hash"),
     ),
+    unchanging=True,
 )  # fmt: skip
 
 MESSAGES: Final = Dataset(
@@ -160,6 +163,7 @@ SUPPRESSIONS: Final = Dataset(
         Column("recipient_ref", P, "r.address_key"), *_columns(T, "topic"), Column("status", P, "r.state"),
         *_columns(P, "source"), *_columns(T, "evidence", "wording", "actor"), Column("at", M, "r.at_us"),
     ),
+    unchanging=True,
 )  # fmt: skip
 
 DATASETS: Final[Mapping[str, Dataset]] = {

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from postroom.audit import record
+from postroom.exports.log_watch import LogWatch
 from postroom.exports.reading import snapshot_of
 from postroom.exports.request import Plan, read_request
 from postroom.exports.writing import Cancelled, Writing, Written
@@ -24,6 +25,7 @@ from postroom.jobs.models import CleanupJob, ExportJob, Job
 from postroom.jobs.outcome import Done, JobContext, Outcome, RetryAfter, TemporaryError
 from postroom.kit.clock import MICROSECOND, to_datetime
 from postroom.kit.storage import Storage, StorageFailed
+from postroom.queues import BrokerUnavailable, StorageFull
 from postroom.store import Store, StoreTransaction
 from postroom.store.vault import Sealing
 
@@ -54,8 +56,9 @@ class ExportGenerator:
         keep_seconds: float,
         enlist: Enlist,
         notice: Notice,
+        log_bytes_max: int,
     ) -> None:
-        """`scratch` is where files grow: on the file system of a local storage."""
+        """`scratch` is where files grow: on the file system of a local storage. `log_bytes_max`: see `log_watch`."""
         self._store = store
         self._storage = storage
         self._vault = vault
@@ -63,6 +66,7 @@ class ExportGenerator:
         self._keep_us = round(keep_seconds * MICROSECOND)
         self._enlist = enlist
         self._notice = notice
+        self._log_bytes_max = log_bytes_max
 
     async def __call__(self, job: ExportJob, context: JobContext) -> Outcome:
         """Write the file and its record; raises RequestInvalid for what cannot be."""
@@ -78,6 +82,8 @@ class ExportGenerator:
                 await self._storage.put(name, part)
         except Cancelled:
             return await self._called_off(job, context)
+        except (StorageFull, BrokerUnavailable) as error:
+            raise TemporaryError(f"the export's progress cannot be recorded: {error}") from error
         except OSError as error:
             raise TemporaryError(
                 f"the export cannot be written: {os.strerror(error.errno or 0).lower()}"
@@ -104,6 +110,7 @@ class ExportGenerator:
 
     async def _write(self, part: Path, plan: Plan, job: ExportJob, context: JobContext) -> Written:
         writing = Writing(functools.partial(snapshot_of, self._store, self._vault), plan)
+        watch = LogWatch(self._log_bytes_max)
         task = asyncio.ensure_future(writing.write(part))
         try:
             while True:
@@ -114,6 +121,14 @@ class ExportGenerator:
                 row = await self._store.write(functools.partial(_tell, job, context, writing))
                 if row is None or row["cancel_us"] is not None:
                     writing.cancel()
+                elif watch.too_long(await self._store.storage()):
+                    if not plan.dataset.unchanging:
+                        raise TemporaryError(
+                            "so much was written meanwhile that the write-ahead log grew by more than "
+                            f"{self._log_bytes_max // 1_000_000:,} MB (POSTROOM_EXPORT_LOG_MB); ask for less, by dates"
+                        )
+                    writing.renew()
+                    watch.begin()
         finally:
             if not task.done():
                 # The lease is lost or the service stops: nothing may go on writing.

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from postroom.exports.formats import Format, Page
 from postroom.exports.request import Plan
+from postroom.jobs.outcome import TemporaryError
 from postroom.kit.redact import mask
 from postroom.kit.sqlite import connect_reader
 from postroom.store import AuditChain, Store, StoreTransaction
@@ -46,6 +47,9 @@ class Snapshot(Protocol):
 
     def page(self, after: int) -> Page:
         """The rows of the next window."""
+
+    def renew(self, last: int) -> None:
+        """Let go and begin anew behind the row of this key. Raises TemporaryError when that row is gone."""
 
     def interrupt(self) -> None:
         """Have the page that is being read fail; from another thread."""
@@ -104,6 +108,16 @@ class SqliteSnapshot:
         if page.rows and not self._form.fits(page):
             page = Page(*self._connection.execute(self._careful, values).fetchone())
         return page
+
+    def renew(self, last: int) -> None:
+        """In a new transaction."""
+        assert self._connection is not None
+        self._connection.execute("COMMIT")
+        self._connection.execute("BEGIN")
+        first = self._connection.execute(f"SELECT min(seq) FROM {self._plan.dataset.keys}").fetchone()[0]  # noqa: S608
+        if first is None or first > last:
+            # Rows only leave from the beginning, so while this one is here all that follow are.
+            raise TemporaryError("a cleanup has overtaken the export", code="overtaken")
 
     def _text(self, rows: str, *, careful: bool) -> str:
         row = self._form.row(careful=careful)

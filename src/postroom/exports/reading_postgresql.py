@@ -57,6 +57,9 @@ class PostgresqlSnapshot:
             return Page(len(rows), None, rows)
         return Page(len(rows), self._form.joint.join(map(self._form.line, rows)))
 
+    def renew(self, last: int) -> None:
+        """Nothing: there is no log that a snapshot would keep from being emptied."""
+
     def interrupt(self) -> None:
         """Have the page that is being read fail; from another thread."""
         connection = self._connection

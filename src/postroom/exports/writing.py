@@ -67,13 +67,17 @@ class Writing:
         """How much of it is written, from 0 to 1."""
         self._source = source
         self._plan = plan
-        self._cancelled = self._over = False
+        self._cancelled = self._over = self._renew = False
         self._snapshot: Snapshot | None = None
 
     def cancel(self) -> None:
         """Have `write` raise Cancelled soon."""
         self._cancelled = True
         self._stop()
+
+    def renew(self) -> None:
+        """Have the snapshot let go and taken anew after the page that is being read; only where rows never change."""
+        self._renew = True
 
     async def write(self, path: Path) -> Written:
         """Write the file, durably. Raises Cancelled, OSError when there is no room, PermanentError."""
@@ -134,6 +138,9 @@ class Writing:
             while after < bounds.last and not self._over:
                 page = snapshot.page(after)
                 after += WINDOW
+                if self._renew:
+                    self._renew = False
+                    snapshot.renew(min(after, bounds.last))
                 ready.put((page, bounds.part(min(after, bounds.last))))
             ready.put(None)
         except Exception as error:

@@ -69,7 +69,7 @@ def make_export_generator(
 
     return ExportGenerator(
         store, storage, vault, scratch=settings.exports_dir, keep_seconds=settings.export_keep_hours * 3600,
-        enlist=enlist, notice=notice,
+        enlist=enlist, notice=notice, log_bytes_max=settings.export_log_mb * 1_000_000,
     )  # fmt: skip
 
 
