@@ -44,6 +44,19 @@ def fires(text: str, count: int = 2, zone: str = "UTC", start: int = START) -> l
         ("0 18 * * friL", "2026-11-27T18:00", "2026-12-25T18:00"),
         ("59 23 LW * *", "2026-11-30T23:59", "2026-12-31T23:59"),
         ("0 9 * * 2#1", "2026-12-07T09:00", "2027-01-04T09:00"),
+        # Those of its parser: https://github.com/cloudflare/saffron .
+        ("0 0 15W * *", "2026-12-15T00:00", "2027-01-15T00:00"),
+        ("0 0 1W * *", "2026-12-01T00:00", "2027-01-01T00:00"),
+        ("0 0 1W MAY *", "2027-05-03T00:00", "2028-05-01T00:00"),
+        ("0 0 31W * *", "2026-12-31T00:00", "2027-01-29T00:00"),
+        ("0 0 L-1 FEB *", "2027-02-27T00:00", "2028-02-28T00:00"),
+        ("0 0 L-1W MAY *", "2027-05-31T00:00", "2028-05-30T00:00"),
+        ("0 22-2/2 * * *", "2026-11-23T22:00", "2026-11-24T00:00"),
+        ("0 0 * nov-jan 7-1", "2026-11-28T00:00", "2026-11-29T00:00"),
+        # One of the two days has to fit, unless one of them allows every day.
+        ("0 0 */15 * mon", "2026-11-30T00:00", "2026-12-01T00:00"),
+        ("0 0 1-31 * mon", "2026-11-30T00:00", "2026-12-07T00:00"),
+        ("0 0 15W * fri", "2026-11-27T00:00", "2026-12-04T00:00"),
     ],
 )
 def test_cloudflare_s_examples(text: str, first: str, second: str) -> None:
@@ -63,7 +76,11 @@ def test_cloudflare_s_examples(text: str, first: str, second: str) -> None:
         ("* * * *", "has 4 fields"),
         ("0 * * * * *", "has 6 fields"),
         ("*/0 * * * *", "minute of"),
-        ("0 0 15W * *", "day of the month of"),
+        ("0 0 32W * *", "day of the month of"),
+        ("0 0 L-31 * *", "day of the month of"),
+        ("0 0 L-0W * *", "day of the month of"),
+        ("0 0 1,15W * *", "day of the month of"),
+        ("70-2 * * * *", "minute of"),
         ("0 0 31 2 *", "day of the month|never comes"),
         ("", "has 1 fields"),
     ],

@@ -116,6 +116,33 @@ async def test_clock_that_is_set_back_fires_nothing_again(opened: Any, clock: Vi
         assert await fired(app) == 1
 
 
+async def test_clock_that_was_far_wrong_is_believed_once_it_is_right(
+    opened: Any, clock: VirtualClock
+) -> None:
+    """Four years ahead it fired; set right it must not be silent for four years."""
+    async with opened() as app:
+        clock.jump(4 * 365 * DAY)
+        await app.scheduler.tick()
+        clock.jump(-4 * 365 * DAY)
+        await app.scheduler.tick()
+        before = await fired(app)
+        await clock.advance(3600)
+        await app.scheduler.tick()
+        assert (before, await fired(app)) == (1, 2)
+
+
+async def test_schedules_can_be_seen_without_being_put_on_record(opened: Any, clock: VirtualClock) -> None:
+    """A look writes nothing, and shows what the settings have all the same."""
+    async with opened("other=off") as app:
+        rows = await app.store.read(lambda t: t.all("list_schedules"))
+        assert (rows, await app.scheduler.view()) == ([], [])
+    async with opened() as app:
+        await app.store.write(lambda t: t.connection.execute("DELETE FROM schedules"))
+        (shown,) = await app.scheduler.view()
+        assert (shown["name"], shown["active"], len(shown["upcoming"])) == ("tidy", True, 5)
+        assert await app.store.read(lambda t: t.all("list_schedules")) == []
+
+
 async def test_crash_before_the_commit_leaves_it_due(
     opened: Any, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,6 @@ from postroom.kit.actor import Actor
 from postroom.kit.clock import isoformat, to_datetime
 from postroom.wiring import Application
 from postroom.workers.cron import Schedule, fire_now
-from postroom.workers.cron.schedules import describe
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 
@@ -95,12 +94,7 @@ def _known(app: Application, name: str) -> Schedule:
 
 async def _list() -> list[dict[str, Any]]:
     async with opened() as app:
-        await app.scheduler.declare()
-        rows = await app.store.read(lambda transaction: transaction.all("list_schedules"))
-        schedules = app.scheduler.schedules
-        return [
-            describe(row, schedules[row["name"]].cron if row["name"] in schedules else None) for row in rows
-        ]
+        return await app.scheduler.view()
 
 
 async def _next(name: str | None, count: int) -> list[tuple[int, Schedule]]:

@@ -25,9 +25,8 @@ class LogWatch:
             return False
         self._lowest = size if self._lowest is None else min(self._lowest, size)
         grown = size - self._lowest
-        return grown > self._most or (
-            grown > 0 and storage.get("diskFreeBytes", DISK_FREE_BYTES) < DISK_FREE_BYTES
-        )
+        free = storage.get("diskFreeBytes", DISK_FREE_BYTES)
+        return bool(grown > self._most or (grown > 0 and free < DISK_FREE_BYTES))
 
     def begin(self) -> None:
         """A new snapshot: what the log has now is not its doing."""

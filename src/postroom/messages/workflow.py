@@ -148,9 +148,7 @@ class Desk:
             changed = changed_columns(changes)
             row = check({name: getattr(before, name) for name in _CHECKED} | changed, self._clock)
             values = {name: row[name] for name in {*changed, "recipient"}}
-            sha256 = self._records.rewrite(
-                transaction, before, person.actor.name, now_us, **values
-            )
+            sha256 = self._records.rewrite(transaction, before, person.actor.name, now_us, **values)
             bound = self._rules.binding and sha256 != before.content_sha256
             leaving = before.status in (MessageState.QUEUED, MessageState.SCHEDULED)
             if leaving and not bound:

@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from postroom.jobs import JobInvalid, JobProducer, JobRegistry
 from postroom.jobs.models import Job
 from postroom.kit.actor import Actor
-from postroom.kit.clock import Clock, isoformat
+from postroom.kit.clock import Clock
 from postroom.messages import ReconcileJob, StoreLedger
 from postroom.queues import ConfigurationError, Queue, QueuesConfig
 from postroom.retention import with_days
@@ -16,10 +15,8 @@ from postroom.store import Store, StoreTransaction
 from postroom.web import ScheduleDesk
 from postroom.workers.cron import Cron, CronInvalid, Missed, Schedule, Scheduler, fire_now
 from postroom.workers.cron.housekeeping import cleanups
-from postroom.workers.cron.schedules import describe
 
 ACTOR = Actor("cron")
-UPCOMING = 5
 
 
 def make_scheduler(
@@ -55,26 +52,15 @@ def make_scheduler(
 def schedule_desk(scheduler: Scheduler, store: Store, clock: Clock) -> ScheduleDesk:
     """Schedules for the HTTP API."""
 
-    async def read() -> list[dict[str, Any]]:
-        await scheduler.declare()
-        rows = await store.read(lambda transaction: transaction.all("list_schedules"))
-        known, now_us = scheduler.schedules, clock.now_us()
-        return [
-            {
-                **describe(row, known[row["name"]].cron if row["name"] in known else None),
-                "upcoming": [isoformat(at) for at in known[row["name"]].cron.upcoming(now_us, UPCOMING)]
-                if row["name"] in known else [],
-            }
-            for row in rows
-        ]  # fmt: skip
-
     async def fire(name: str, actor: Actor) -> list[str]:
+        await scheduler.declare()
         return await fire_now(store, clock, scheduler.schedules[name], scheduler.enlist, actor)
 
     async def pause(name: str, actor: Actor, *, paused: bool) -> bool:
+        await scheduler.declare()
         return await scheduler.pause(name, paused=paused, actor=actor)
 
-    return ScheduleDesk(tuple(scheduler.schedules), read, fire, pause)
+    return ScheduleDesk(tuple(scheduler.schedules), scheduler.view, fire, pause)
 
 
 def _made(name: str, text: str, producer: JobProducer) -> Callable[[int], Sequence[Job]]:

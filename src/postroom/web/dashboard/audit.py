@@ -55,7 +55,9 @@ async def _page(request: Asked, services: WebServices, *, verified: Any = None) 
     )  # fmt: skip
 
 
-def _entries(transaction: StoreTransaction, values: dict[str, Any]) -> tuple[list[dict[str, Any]], int | None]:
+def _entries(
+    transaction: StoreTransaction, values: dict[str, Any]
+) -> tuple[list[dict[str, Any]], int | None]:
     """By the index that fits, else along the newest; a page looks at a bounded stretch."""
     newest = transaction.one("newest_audit")
     if newest is None:
@@ -69,7 +71,12 @@ def _entries(transaction: StoreTransaction, values: dict[str, Any]) -> tuple[lis
         return rows[:LIMIT], rows[LIMIT - 1]["seq"] if len(rows) > LIMIT else None
     if values["actor"] is not None:
         rows = transaction.all(
-            "search_audit_of_actor", **shared, actor=values["actor"], before=top, lowest=lowest, limit=LIMIT + 1
+            "search_audit_of_actor",
+            **shared,
+            actor=values["actor"],
+            before=top,
+            lowest=lowest,
+            limit=LIMIT + 1,
         )
     else:
         rows = transaction.all("search_audit", **shared, before=top, lowest=lowest, limit=LIMIT + 1)

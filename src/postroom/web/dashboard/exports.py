@@ -69,7 +69,9 @@ async def _page(
 ) -> Template:  # fmt: skip
     before = request.query_params.get("before")
     whose = read_choice("whose", request.query_params.get("whose"), ("mine", "all")) or "all"
-    listed: Any = await api.list_exports.fn(services, "20", before, request.user.name if whose == "mine" else None)
+    listed: Any = await api.list_exports.fn(
+        services, "20", before, request.user.name if whose == "mine" else None
+    )
     return page(
         request, services, "exports.html", listed=listed, first=before is None, whose=whose, errors=errors or {},
         given=given or {}, datasets=sorted(DATASETS), formats=FORMATS, status=422 if errors else 200,

@@ -84,7 +84,9 @@ HANDLERS: Final = (jobs_page, job_page, redrive_job)
 def with_gaps(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each entry with the seconds since the one before it."""
     before = [entries[0]["atUs"], *(one["atUs"] for one in entries)] if entries else []
-    return [{**one, "gap": (one["atUs"] - at) / MICROSECOND} for one, at in zip(entries, before, strict=False)]
+    return [
+        {**one, "gap": (one["atUs"] - at) / MICROSECOND} for one, at in zip(entries, before, strict=False)
+    ]
 
 
 def _wanted(given: dict[str, str | None], request: Asked, services: WebServices) -> JobSearch:

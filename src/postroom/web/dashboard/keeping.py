@@ -64,7 +64,9 @@ async def set_rule(rule: FromPath[str], request: Asked, services: Services) -> R
     silent = str(seconds) in SILENCES and seconds
     until_us = services.clock.now_us() + seconds * MICROSECOND if silent and seconds else None
     await change_rule(rule, threshold, until_us, request, services)
-    return see_other(services, "/app/alerts", "good", f"{rule} is set; it holds from the next look on, in half a minute.")
+    return see_other(
+        services, "/app/alerts", "good", f"{rule} is set; it holds from the next look on, in half a minute."
+    )
 
 
 HANDLERS: Final = (storage_page, alerts_page, try_alerts, set_rule)

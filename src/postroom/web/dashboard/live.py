@@ -64,7 +64,9 @@ class Feed(Service):
 
     async def after(self, seq: int) -> Rows:
         """Events after a place in the order of all."""
-        rows: Rows = await self._services.store.read(lambda t: t.all("message_events_after", after=seq, limit=PAGE))
+        rows: Rows = await self._services.store.read(
+            lambda t: t.all("message_events_after", after=seq, limit=PAGE)
+        )
         return rows
 
     async def newest(self) -> int:
@@ -97,7 +99,9 @@ async def live(request: Asked, services: Services, feed: LiveFeed) -> Stream:
     last = request.headers.get("last-event-id") or request.query_params.get("after")
     after = read_cursor(last) if last else None
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return Stream(_stream(request, services, feed, shown, after), media_type="text/event-stream", headers=headers)
+    return Stream(
+        _stream(request, services, feed, shown, after), media_type="text/event-stream", headers=headers
+    )
 
 
 HANDLERS: Final = (live,)
@@ -150,7 +154,9 @@ def _frames(request: Asked, services: WebServices, row: dict[str, Any], shown: s
         return b"id: %d\ndata:\n\n" % row["seq"]
     chip = part("ui.html", "chip", services.clock, cast(Scope, request.scope), after, f"m-{id_}")
     frames = b"id: %d\nevent: m:%b\ndata: %b\n\n" % (row["seq"], id_.encode(), chip.encode())
-    came_in = after == "pending_review" if shown == "reviews" else row["kind"] == "created" and row["actor"] == me
+    came_in = (
+        after == "pending_review" if shown == "reviews" else row["kind"] == "created" and row["actor"] == me
+    )
     if shown is not None and came_in:
         frames += b"id: %d\nevent: arrived\ndata:\n\n" % row["seq"]
     return frames

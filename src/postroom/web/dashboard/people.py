@@ -37,7 +37,9 @@ async def make_user(request: Asked, services: Services) -> Template | Redirect:
     """An account."""
     form = form_of(request)
     try:
-        made = await api.create_user.fn(with_body(request, _account(form, name=form.text("name") or "")), services)
+        made = await api.create_user.fn(
+            with_body(request, _account(form, name=form.text("name") or "")), services
+        )
     except Refusal as refusal:
         return await _people_page(request, services, errors=errors_of(refusal), form=form)
     return see_other(services, f"/app/people/{made.content.user_id}", "good", "The account is made.")
@@ -130,7 +132,9 @@ async def _tokens_page(
 ) -> Template:  # fmt: skip
     before = request.query_params.get("before")
     manages = Permission.MANAGE_USERS in request.user.permissions
-    listed = await api.list_tokens.fn(request, services, user="*" if manages else None, before=before, limit=LIMIT)
+    listed = await api.list_tokens.fn(
+        request, services, user="*" if manages else None, before=before, limit=LIMIT
+    )
     owners = await services.store.read(
         lambda transaction: _names(transaction, services, {token.user_id for token in listed.tokens})
     )

@@ -57,7 +57,8 @@ async def queue_live(name: FromPath[str], request: Asked, services: Services) ->
         return part(PARTS, "curves", services.clock, scope, await _drawn(name, window, request, services))
 
     return pushing.stream(
-        services.clock, [pushing.Part("standing", 1.0, standing), pushing.Part("curves", CURVES_SECONDS, charts)]
+        services.clock,
+        [pushing.Part("standing", 1.0, standing), pushing.Part("curves", CURVES_SECONDS, charts)],
     )
 
 

@@ -32,7 +32,11 @@ async def suppressions_page(request: Asked, services: Services) -> Template:
 async def suppress(request: Asked, services: Services) -> Template | Redirect:
     """Write to somebody no more."""
     form = form_of(request)
-    body = {"recipient": form.text("recipient") or "", "topic": form.text("topic"), "reason": form.text("reason") or ""}
+    body = {
+        "recipient": form.text("recipient") or "",
+        "topic": form.text("topic"),
+        "reason": form.text("reason") or "",
+    }
     try:
         await api.suppress_address.fn(with_body(request, body), services)
     except Refusal as refusal:
@@ -60,9 +64,15 @@ async def lift(suppression_id: FromPath[str], request: Asked, services: Services
     try:
         await api.lift_suppression.fn(suppression_id, with_body(request, body), services)
     except Refusal as refusal:
-        said = refusal.detail or "; ".join(f"{one.field} {one.reason}" for one in refusal.errors) or refusal.kind.title
+        said = (
+            refusal.detail
+            or "; ".join(f"{one.field} {one.reason}" for one in refusal.errors)
+            or refusal.kind.title
+        )
         return see_other(services, "/app/suppressions", "bad", said)
-    return see_other(services, "/app/suppressions", "good", "They may be written to again; the entry stays on record.")
+    return see_other(
+        services, "/app/suppressions", "good", "They may be written to again; the entry stays on record."
+    )
 
 
 HANDLERS: Final = (suppressions_page, suppress, search, lift)
@@ -75,7 +85,9 @@ async def _page(
     asked = request.query_params
     filters = {name: asked.get(name) or None for name in ("channel", "topic", "source", "history")}
     values = {**filters, "before": asked.get("before"), "limit": LIMIT}
-    listed: Any = await api.list_suppressions.fn(request, services, **values) if searched is None else searched
+    listed: Any = (
+        await api.list_suppressions.fn(request, services, **values) if searched is None else searched
+    )
     return page(
         request, services, "suppressions.html", listed=listed, filters=filters, first=asked.get("before") is None,
         searched=searched is not None,

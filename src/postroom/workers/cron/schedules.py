@@ -1,8 +1,9 @@
 """Schedules: what is enqueued when, kept in the database so that each fire happens once in the whole fleet.
 
 A fire moves the schedule on and enqueues its jobs in one transaction, and only one process can move it on; so no fire is
-lost by a crash and none happens twice. A schedule only ever moves forward: a clock that is set back fires nothing again.
-What was missed while nobody ran, or because a clock was set forward, is the policy's matter.
+lost by a crash and none happens twice. A clock that is set back by up to three hours fires nothing again, as in Debian's
+cron; one that is set back further was wrong before, and schedules go by what it says now. What was missed while nobody
+ran, or because a clock was set forward, is the policy's matter (docs/guides/schedules.md).
 """
 
 import functools
@@ -27,7 +28,11 @@ LOOK_SECONDS: Final = 30.0
 LATE_US: Final = 60 * MICROSECOND
 """A fire that is later than this was missed."""
 ALL_MAX: Final = 100
+CORRECTION_US: Final = 3 * 3600 * MICROSECOND
+"""A clock that is set back further than this is a correction."""
 ACTOR: Final = Actor("cron")
+UPCOMING: Final = 5
+"""Fires that are shown."""
 
 Enlist = Callable[[StoreTransaction, Job], str]
 """Enqueues a job in a transaction; returns its id."""
@@ -122,6 +127,10 @@ class Scheduler(Service):
                 continue
             if row["next_us"] <= now_us:
                 next_us = await self._store.write(functools.partial(self._fire, one, row["next_us"]))
+            elif _corrected(one, row, now_us):
+                next_us = one.cron.after(now_us)
+                values = {"name": one.name, "due_us": row["next_us"], "next_us": next_us}
+                await self._store.write(functools.partial(_correct, values))
             else:
                 next_us = row["next_us"]
             nearest = min(nearest, (next_us - now_us) / MICROSECOND)
@@ -149,10 +158,27 @@ class Scheduler(Service):
         fires = one.cron.upcoming(due_us, ALL_MAX + 1)
         return 1 + sum(fire <= now_us for fire in fires)
 
+    async def view(self) -> list[dict[str, Any]]:
+        """Every schedule's record for people, with its next fires; writes nothing."""
+        rows = await self._store.read(lambda transaction: transaction.all("list_schedules"))
+        now_us, known = self._clock.now_us(), dict(self.schedules)
+        found = [describe(row, known.pop(row["name"], None), now_us) for row in rows]
+        # What no process has put on record yet: it will, from its next fire on.
+        for one in known.values():
+            fresh = {
+                "name": one.name, "cron": one.cron.text, "zone": one.cron.zone, "next_us": one.cron.after(now_us),
+                "due_us": None, "fired_us": None, "job_ids": None, "skipped": 0, "paused": 0, "declared": 1,
+            }  # fmt: skip
+            found.append(describe(fresh, one, now_us))
+        return sorted(found, key=lambda shown: str(shown["name"]))
+
     async def _run(self) -> None:
-        await self.declare()
+        declared = False
         while True:
             try:
+                if not declared:
+                    await self.declare()
+                    declared = True
                 wait = await self.tick()
             except BrokerUnavailable as error:
                 # A full disk, a lock that was held for too long: the fire stays due.
@@ -191,11 +217,23 @@ async def fire_now(store: Store, clock: Clock, one: Schedule, enlist: Enlist, ac
     return await store.write(act)
 
 
-def describe(row: Mapping[str, Any], cron: Cron | None) -> dict[str, Any]:
-    """A schedule's record for people."""
+def describe(row: Mapping[str, Any], one: Schedule | None, now_us: int) -> dict[str, Any]:
+    """A schedule's record for people; `one` is None where the settings no longer have it."""
     return {
         "name": row["name"], "cron": row["cron"], "zone": row["zone"], "paused": bool(row["paused"]),
-        "active": bool(row["declared"]) and cron is not None, "next": isoformat(row["next_us"]),
+        "active": bool(row["declared"]) and one is not None, "next": isoformat(row["next_us"]),
         "lastDue": isoformat(row["due_us"]), "lastFired": isoformat(row["fired_us"]),
         "lastJobs": msgspec.json.decode(row["job_ids"]) if row["job_ids"] else [], "skipped": row["skipped"],
+        "upcoming": [isoformat(at) for at in one.cron.upcoming(now_us, UPCOMING)] if one is not None else [],
     }  # fmt: skip
+
+
+def _corrected(one: Schedule, row: Mapping[str, Any], now_us: int) -> bool:
+    """Whether the clock was set back so far that the schedule must not wait until it has caught up."""
+    if one.cron.after(now_us) >= row["next_us"]:
+        return False
+    return row["fired_us"] is None or row["fired_us"] - now_us > CORRECTION_US
+
+
+def _correct(values: Mapping[str, Any], transaction: StoreTransaction) -> None:
+    transaction.run("correct_schedule", **values)

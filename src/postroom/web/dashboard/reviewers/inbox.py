@@ -30,8 +30,14 @@ async def inbox(request: Asked, services: Services) -> Template:
     """What waits; recipients masked, contents closed."""
     found = await find_reviews(services, Wanted(), None, LIMIT_MAX)
     alike = await unedited(services, found.messages)
-    bulk = {one.message_id for one in found.messages if one.message_id in alike and one.author != request.user.name}
-    return page(request, services, "reviews.html", found=found.messages, bulk=bulk, most=BULK_MAX, limit=LIMIT_MAX)
+    bulk = {
+        one.message_id
+        for one in found.messages
+        if one.message_id in alike and one.author != request.user.name
+    }
+    return page(
+        request, services, "reviews.html", found=found.messages, bulk=bulk, most=BULK_MAX, limit=LIMIT_MAX
+    )
 
 
 @post(f"{PATH}/approve", include_in_schema=False, guards=REVIEWS, status_code=303)
@@ -42,7 +48,9 @@ async def approve_several(request: Asked, services: Services) -> Redirect:
         return see_other(services, PATH, "bad", "Choose messages first.")
     if len(chosen) > BULK_MAX:
         return see_other(services, PATH, "bad", f"At most {BULK_MAX} can be approved at once; none was.")
-    waiting = {one.message_id: one for one in (await find_reviews(services, Wanted(), None, LIMIT_MAX)).messages}
+    waiting = {
+        one.message_id: one for one in (await find_reviews(services, Wanted(), None, LIMIT_MAX)).messages
+    }
     alike = await unedited(services, [waiting[id_] for id_, _, _ in chosen if id_ in waiting])
     person, done = person_of(request), 0
     for id_, _, version in chosen:
@@ -55,7 +63,11 @@ async def approve_several(request: Asked, services: Services) -> Redirect:
             # It is on record with the message, and the count tells.
             continue
     left = len(chosen) - done
-    said = f"{done} approved." if not left else f"{done} approved; {left} not: they have changed, or have to be read."
+    said = (
+        f"{done} approved."
+        if not left
+        else f"{done} approved; {left} not: they have changed, or have to be read."
+    )
     return see_other(services, PATH, "good" if not left else "note", said)
 
 

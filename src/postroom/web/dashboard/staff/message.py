@@ -148,7 +148,8 @@ def acts_of(identity: Identity, record: MessageRecord) -> set[str]:
     own, may = record.author == identity.name, identity.permissions
     directly = Permission.SEND_DIRECTLY in may
     allowed = {
-        "edit": (own and Permission.DRAFT in may) or (Permission.REVIEW in may and record.status == "pending_review"),
+        "edit": (own and Permission.DRAFT in may)
+        or (Permission.REVIEW in may and record.status == "pending_review"),
         "submit": (own and Permission.SUBMIT in may) or directly,
         "send": directly,
         "schedule": (own and Permission.DRAFT in may) or directly,
