@@ -92,6 +92,12 @@ def test_a_near_command_is_suggested(args: list[str], suggestion: str) -> None:
     assert f"did you mean {suggestion}?" in postroom(*args, code=2).stderr
 
 
+@pytest.mark.parametrize("group", [(), ("queue",), ("dlq",)])
+def test_lists_of_commands_have_whole_sentences(group: tuple[str, ...]) -> None:
+    """None is cut off to fit a line."""
+    assert not [line for line in postroom(*group, "--help").stdout.splitlines()[1:] if line.endswith("...")]
+
+
 def test_help_has_every_command() -> None:
     """With a line for each."""
     output = postroom("--help").stdout

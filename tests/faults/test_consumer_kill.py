@@ -12,7 +12,7 @@ from support.database import assert_sound, left_in, waiting
 from support.ledger import read, written
 from support.patience import until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 KILLS = 10
 LEASE_MS = 300

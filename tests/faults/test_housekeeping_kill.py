@@ -22,7 +22,7 @@ from support.database import assert_sound
 from support.patience import until
 from support.service import settings_in
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 ROWS = 12_000
 OLD_US = to_us(datetime.now(UTC) - timedelta(days=3000))

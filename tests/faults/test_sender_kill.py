@@ -14,7 +14,7 @@ from support.database import assert_sound, left_in
 from support.ledger import DONE, read, written
 from support.patience import until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 KILLS = 5
 BATCH = 10

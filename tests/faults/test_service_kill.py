@@ -16,7 +16,7 @@ from support.ledger import BEGUN, DONE, Entry, read
 from support.patience import until
 from support.service import GRAVE, QUEUE, Record, an_email, records, settings_in
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 KILLS = 6
 

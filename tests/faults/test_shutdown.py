@@ -14,7 +14,7 @@ from support.ledger import read, written
 from support.patience import until
 from support.recording import send
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 STOPS = 4
 

@@ -194,3 +194,22 @@ async def test_batch_of_malformed_json_is_refused(api: Api) -> None:
     """Also where only a job within is malformed."""
     for body in ("", "{", '{"jobs":[{"type":"email_send","subject":"\\x"}]}'):
         assert (await api.post("/api/enqueue-batch", body)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ("geheim", "Invalid character at byte 0."),
+        ('{"type":"geheim",}', "Trailing comma in object at byte 17."),
+        ('{"type":"geheim"', "It ends too early."),
+        (b'{"type":"\xff"}', "It is not UTF-8."),
+        (" ", "The body is empty."),
+    ],
+    ids=["word", "comma", "end", "encoding", "empty"],
+)
+async def test_malformed_json_is_told_where(api: Api, body: str | bytes, detail: str) -> None:
+    """What is wrong and at which byte, without a word of what was sent."""
+    response = await api.post("/api/enqueue-job", body)
+
+    assert (response.status_code, response.json().get("detail")) == (400, detail), response.text
+    assert "geheim" not in response.text

@@ -30,6 +30,8 @@ EXTRAS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Packages to the extra that brings them; the others come with `service`."""
+SENTENCE_CHARS_MAX: Final = 1000
+"""Of a command's first sentence in a list of commands: more than any has."""
 DEBUG: Final = "postroom.debug"
 """Where the root command's `--debug` is kept, in click's context."""
 
@@ -117,6 +119,17 @@ class CommandGroup(click.Group):
         if not name.startswith("-") and name not in known:
             ctx.fail(f"no such command {name!r}" + did_you_mean(name, known))
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with the whole first sentence of each, on as many lines as it takes."""
+        rows = [
+            (name, command.get_short_help_str(limit=SENTENCE_CHARS_MAX))
+            for name in self.list_commands(ctx)
+            if (command := self.get_command(ctx, name)) is not None and not command.hidden
+        ]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

@@ -14,6 +14,7 @@ BODY_BYTES_MAX: Final = 256 * 1024
 """A batch in the queue has at most 256,000 bytes; this leaves room for JSON written loosely."""
 
 WHOLE: Final = "$"
+_FLAW = re.compile(r"JSON is malformed: (.+) \(byte (\d+)\)")
 _LOCATED = re.compile(r"(.+) - at `\$\.?([\w.\[\]-]*)`", re.DOTALL)
 
 
@@ -60,8 +61,21 @@ def decode_body(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
 
 
 def malformed(body: bytes) -> Refusal:
-    """The answer to what is not JSON."""
-    return Refusal(MALFORMED, "The body is empty." if not body.strip() else "")
+    """The answer to what is not JSON: what is wrong and where, without a word of it."""
+    return Refusal(MALFORMED, _flaw(body) if body.strip() else "The body is empty.")
+
+
+def _flaw(body: bytes) -> str:
+    try:
+        msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        located = _FLAW.fullmatch(str(error))
+        return f"{located[1].capitalize()} at byte {located[2]}." if located else "It ends too early."
+    except UnicodeError:
+        return "It is not UTF-8."
+    except RecursionError:
+        return "It is nested too deeply."
+    return ""
 
 
 def is_json(body: bytes) -> bool:

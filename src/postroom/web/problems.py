@@ -171,7 +171,7 @@ def _of_framework(error: HTTPException) -> Refusal:
     for kind in (NOT_FOUND, METHOD_NOT_ALLOWED, TOO_LARGE):
         if kind.status == status:
             headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-            detail = "The paths there are: /schema." if kind is NOT_FOUND else ""
+            detail = "`/schema` lists the paths that there are." if kind is NOT_FOUND else ""
             return Refusal(kind, detail, headers={"allow": headers["allow"]} if "allow" in headers else None)
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return Refusal(Kind("refused", status, HTTPStatus(status).phrase))
