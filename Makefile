@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run demo fleet test clients check lint bench lock clean help
+.PHONY: run demo fleet test clients browser screenshots check lint bench lock clean help
 
 run: $(STAMP)  ## Set up, show the main job, and leave the service running
 	@$(BIN)/postroom demo
@@ -14,11 +14,17 @@ demo: $(STAMP)  ## The same, ending after the show
 fleet: $(STAMP)  ## PostgreSQL, two APIs and four workers on this machine under a load, with a live view
 	@$(BIN)/postroom fleet
 
-test: $(STAMP) lint clients  ## Set up, then linters, types, import contracts and all tests
+test: $(STAMP) lint clients browser  ## Set up, then linters, types, import contracts and all tests
 	$(BIN)/pytest -n auto --dist worksteal
 
 clients: $(STAMP)  ## Get the clients of Cloudflare's API that the tests run; says what cannot be had
 	-@$(BIN)/python tests/clients/install.py
+
+browser:  ## Install what the page tests need, or say what is missing
+	@tools/browser >/dev/null
+
+screenshots: $(STAMP) browser  ## Take pictures of every page into docs/pages
+	$(BIN)/python tests/pages/screenshots.py
 
 lint: $(STAMP)  ## Linters, types and import contracts
 	$(BIN)/ruff check .

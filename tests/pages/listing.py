@@ -1,0 +1,28 @@
+"""Every page that is looked at by axe, on a phone, without JavaScript, and for the screenshots of the docs."""
+
+from typing import NamedTuple
+
+
+class Listed(NamedTuple):
+    """A page, and in whose name it is opened; None: nobody's."""
+
+    name: str
+    path: str
+    person: str | None = None
+    status: int = 200
+
+
+PAGES = (
+    Listed("sign-in", "/app/sign-in"),
+    Listed("account", "/app/account", "anna"),
+    Listed("compose", "/app/compose?template=appointment-reminder", "anna"),
+    Listed("compose-free", "/app/compose?channel=sms", "anna"),
+    Listed("my-messages", "/app/mine", "anna"),
+    Listed("message", "/app/messages/shown-rejected/content", "anna"),
+    Listed("edit", "/app/messages/shown-draft/edit", "anna"),
+    Listed("inbox", "/app/reviews", "ben"),
+    Listed("review-closed", "/app/reviews/shown-edited", "ben"),
+    Listed("review", "/app/reviews/shown-edited/content", "ben"),
+    Listed("forbidden", "/app/reviews", "anna", 403),
+    Listed("not-found", "/app/nowhere", "anna", 404),
+)
