@@ -16,6 +16,7 @@ import jwt
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
@@ -83,6 +84,30 @@ async def test_our_signature_is_accepted_by_their_library() -> None:
     signature = sign(secret_of(SECRET), "1", stamp, body)
 
     assert Webhook(SECRET).verify(body, {**headers, "webhook-signature": signature}) == {"x": 1}
+
+
+async def test_standard_webhook_signed_with_a_private_key_is_accepted() -> None:
+    """Who knows the public key alone cannot sign; old and new keys of both kinds may stand side by side."""
+    signer = Ed25519PrivateKey.generate()
+    public = "whpk_" + b64encode(signer.public_key().public_bytes_raw()).decode()
+    body, stamp = b'{"attemptId":"a","status":"delivered"}', str(int(time.time()))
+    signature = b64encode(signer.sign(f"1.{stamp}.".encode() + body)).decode()
+    headers = {"webhook-id": "1", "webhook-timestamp": stamp, "webhook-signature": f"v1,x v1a,{signature}"}
+    other = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+
+    (event,) = await accepted(receiver("standard", SECRET, public), received(body, headers))
+
+    assert event.attempt_id == "a"
+    assert await refused(receiver("standard", public), received(body + b" ", headers))
+    assert await refused(
+        receiver("standard", "whpk_" + b64encode(other).decode(), SECRET), received(body, headers)
+    )
+    assert await refused(
+        receiver("standard", public),
+        received(body, {**headers, "webhook-signature": headers["webhook-signature"].replace("v1a", "v1")}),
+    )
+    with pytest.raises(ConfigurationError, match="whpk_"):
+        receiver("standard", "whpk_short")
 
 
 @pytest.mark.parametrize("change", ["body", "id", "old", "ahead", "secret", "none", "junk"])

@@ -118,6 +118,22 @@ async def test_nobody_is_in_any_of_them(
                     },
                 )
                 await ask("POST", "/api/enqueue-job", f'{{"type":"sms_send","recipient":"{CANARY}'.encode())
+                url = "https://p.example.org/webhooks/twilio"
+                for words in ("STOP", f"stop {CANARY}", CANARY):
+                    _, signed, posted = double.inbound(url, "+14155550123", words)
+                    await ask("POST", "/webhooks/twilio", posted, **signed)
+                for draft in ("m-5", "m-6"):
+                    await ask("POST", "/api/messages", {**text, "messageId": draft})
+                await ask("PATCH", "/api/messages/m-5", {"content": f"{CANARY}!"}, **{"if-match": "*"})
+                await ask("POST", "/api/messages/m-5/submit", {})
+                await ask("POST", "/api/messages/m-5/reject", {"note": CANARY}, **{"if-match": "*"})
+                await ask("POST", "/api/messages/m-6/send", {}, **{"if-match": "*"})
+                for search in ("/api/messages/search", "/api/suppressions/search"):
+                    await ask("POST", search, {"recipient": "+14155550123"}, **{"idempotency-key": search})
+                    await ask("POST", search, {"recipient": CANARY, "limit": CANARY})
+                await ask("GET", f"/api/messages?status={CANARY}&recipient=%2B14155550123")
+                await ask("GET", f"/{CANARY}/+14155550123")
+                await ask("POST", "/webhooks/delivery", f"{CANARY} +14155550123".encode())
                 await clock.advance(3600)
                 for path in (
                     "/api/messages",

@@ -75,6 +75,7 @@ from postroom.web.events import RequestDenied, RequestFailed
 from postroom.web.health import OPEN_PATHS, health, ready
 from postroom.web.idempotency import Recorder, replay, request_digest, send_kept
 from postroom.web.openapi.document import openapi_config
+from postroom.web.path_classes import PathClasses
 from postroom.web.people import refusal_of
 from postroom.web.problems import MEDIA_TYPE, UNAVAILABLE, Refusal, encode, problem_of
 from postroom.web.services import WebServices
@@ -114,6 +115,8 @@ class App:
         self._litestar = cast(Application, litestar)
         self._services = services
         self._inlet = Inlet(services)
+        patterns = (route.path for route in litestar.routes)
+        self._classes = PathClasses(patterns, services.inbox.receivers)
         self._gate = services.gate or Gate(services)
         self._cloudflare = CloudflareApi(services, self._gate)
         self._door = services.door
@@ -157,7 +160,8 @@ class App:
         """Answer within a span by the class of path; the client's own trace goes on."""
         assert self._tracer is not None
         trace = {name: value.decode("latin-1") for name, value in _trace_headers(scope)}
-        with self._tracer.request(f"{scope['method']} {operation_of(scope['path'])}", trace) as span:
+        name = f"{scope['method']} {self._classes.of(scope['path'])}"
+        with self._tracer.request(name, trace) as span:
             try:
                 await self._answer(scope, headers, receive, send)
             except Exception as error:
@@ -262,7 +266,7 @@ class App:
             because = refusal.detail or refusal.kind.title
             self._events.emit(RequestDenied(id=id_, method=method, status=status, because=because))
             identity: Identity = scope.get("user") or NOBODY
-            self._door.refusals.add(identity.actor, method, operation_of(scope["path"]), status)
+            self._door.refusals.add(identity.actor, method, self._classes.of(scope["path"]), status)
         elif status >= FAILED_FROM:
             kind = type(error).__name__
             self._events.emit(
@@ -274,11 +278,6 @@ def _trace_headers(scope: Scope) -> Iterator[tuple[str, bytes]]:
     for name, value in scope["headers"]:
         if name in (b"traceparent", b"tracestate", b"sentry-trace", b"baggage"):
             yield name.decode(), value
-
-
-def operation_of(path: str) -> str:
-    """The class of a path: its first two parts; what follows may be anything."""
-    return "/" + "/".join(path.strip("/").split("/")[:2])[:60]
 
 
 async def _send_answer(send: Send, answer: enqueue.Answer) -> None:
