@@ -17,6 +17,9 @@ from cli_support import PATIENCE_SECONDS, answer, postroom, until
 
 from postroom.cli.demo_messages import SCENES
 
+# Whole services are started and stopped; a busy machine takes its time.
+pytestmark = pytest.mark.timeout(180)
+
 COMMAND = (sys.executable, "-m", "postroom", "demo", "--port", "0")
 LOG = Path("var/demo/service.log")
 

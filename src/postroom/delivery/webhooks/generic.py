@@ -42,6 +42,9 @@ WORDS: Final = {
 """Other words for kinds of events."""
 
 
+BOUNCES: Final[dict[str, Bounce]] = {"hard": "hard", "soft": "soft", "blocked": "blocked"}
+
+
 class GenericReceiver:
     """See the module."""
 
@@ -95,18 +98,22 @@ def _event(entry: dict[str, Any], provider: str, id_: str, number: int) -> Deliv
     theirs = text_in(entry, "providerId")
     if message_id is None and own is None and theirs is None:
         raise WebhookMalformed("attemptId, messageId or providerId is missing")
-    try:
-        bounce = msgspec.convert(text_in(entry, "bounce"), Bounce | None)
-    except msgspec.ValidationError:
-        raise WebhookMalformed("bounce must be hard, soft or blocked") from None
-    digest = hashlib.sha256(msgspec.json.encode(entry, order="sorted")).hexdigest()
+    told = text_in(entry, "bounce")
+    bounce = BOUNCES.get(told) if told is not None else None
+    if told is not None and bounce is None:
+        raise WebhookMalformed("bounce must be hard, soft or blocked")
+    event_id = text_in(entry, "eventId") or (f"{id_}:{number}" if id_ else _digest(entry))
     return DeliveryEvent(
-        kind=kind, provider=provider, event_id=text_in(entry, "eventId") or (f"{id_}:{number}" if id_ else digest),
-        attempt_id=own, provider_message_id=theirs,
+        kind=kind, provider=provider, event_id=event_id, attempt_id=own, provider_message_id=theirs,
         rfc_message_id=f"pr.{message_id}@" if message_id is not None else None, at_us=_moment(entry),
         code=text_in(entry, "code"), bounce=bounce or ("hard" if kind is EventKind.BOUNCED else None),
         suppress=kind is EventKind.BOUNCED and bounce in (None, "hard"),
     )  # fmt: skip
+
+
+def _digest(entry: dict[str, Any]) -> str:
+    """Names an event that does not name itself: the same words are the same event."""
+    return hashlib.sha256(msgspec.json.encode(entry, order="sorted")).hexdigest()
 
 
 def _moment(entry: dict[str, Any]) -> int | None:
