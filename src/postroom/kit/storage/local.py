@@ -19,7 +19,7 @@ class LocalStorage:
         self.folder = folder
 
     async def put(self, name: str, path: Path, *, replace: bool = True) -> None:
-        """See the port; `path` should be on the same file system, else it is copied first."""
+        """See the port; `path` must be on the same file system."""
         await self._do(name, lambda: self._put(name, path, replace=replace))
 
     async def size(self, name: str) -> int | None:

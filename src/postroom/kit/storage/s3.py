@@ -81,7 +81,12 @@ class S3Storage:
         if end is not None and end <= start:
             return
         try:
-            wanted: GetOptions = {"range": (start, end) if end is not None else {"offset": start}}
+            wanted: GetOptions = {}
+            if end is not None:
+                wanted = {"range": (start, end)}
+            elif start:
+                # An empty object has no range that could be asked for, so the whole is asked for without.
+                wanted = {"range": {"offset": start}}
             result = await obstore.get_async(self._store, name, options=wanted)
             async for chunk in result.stream(min_chunk_size=CHUNK_BYTES):
                 yield bytes(chunk)
