@@ -159,6 +159,13 @@ async def demonstrate(folder: Path, trail: int, messages: int) -> list[Line]:
                 f"p50 {busy.p50:.2f} ms, p99 {busy.p99:.2f} ms", f"p50 {idle.p50:.2f} ms, p99 {idle.p99:.2f} ms",
                 name=f"send-{kind}", value=busy.p99 / idle.p99,
             )  # fmt: skip
+        report.progress("idle")
+        async with watching(app) as after:
+            await asyncio.sleep(IDLE_SECONDS)
+        say(
+            "p99 of a send, idle again (yardstick: idle before)", f"p50 {after.p50:.2f} ms, p99 {after.p99:.2f} ms",
+            f"p50 {idle.p50:.2f} ms, p99 {idle.p99:.2f} ms", name="send-idle", value=after.p99 / idle.p99,
+        )  # fmt: skip
         lines += await _afterwards(app, say_size=size, messages=messages)
     return lines
 

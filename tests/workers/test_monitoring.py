@@ -259,3 +259,19 @@ async def test_every_metric_is_documented(opened: Any, clock: VirtualClock) -> N
     guide = (Path(__file__).parents[2] / "docs/guides/monitoring.md").read_text(encoding="utf-8")
     assert {name for name in names if f"`{name}`" not in guide} == set()
     assert all(line.startswith(("#", "postroom_")) for line in page.splitlines())
+
+
+async def test_dead_letters_that_came_are_told(opened: Any, clock: VirtualClock) -> None:
+    """Each that entered the dead-letter queue counts, whatever else is in it; the provider and worker are there too."""
+    async with opened(alerts="dlq_growth>2") as app:
+        for number in range(3):
+            await text(app, f"m{number}", "test-failure")
+        await clock.advance(20)
+        await app.meter.flush()
+        await app.alerts.look()
+        (incident,) = await app.alerts.incidents()
+        assert (incident["rule"], incident["value"], incident["closedAt"]) == ("dlq_growth", 3, None)
+        page = await exposition(app.monitor)
+    assert 'postroom_queue_entered_5m{queue="dlq"} 3' in page
+    assert 'postroom_provider_available{channel="sms",provider="noop"} 1' in page
+    assert "postroom_worker_heartbeat_age_seconds{worker=" in page

@@ -19,7 +19,7 @@ from postroom.store import AuditChain, Store, StoreTransaction
 from postroom.store.sqlite import SqliteStore, SqliteTransaction
 from postroom.store.vault import Sealing, VaultError
 
-WINDOW: Final = 1000
+WINDOW: Final = 500
 """Keys a page; so many rows, or a few more or less."""
 UNREADABLE: Final = "(unreadable)"
 

@@ -1,4 +1,4 @@
-"""Deleting in steps that senders do not feel: each takes a millisecond or two of the writer's time, with rests between.
+"""Deleting in steps that senders do not feel: each takes about a millisecond of the writer's time, with rests between.
 
 What counts is the processor's time that a step takes where it runs: behind other commits, or on a busy machine, a step
 takes long and would be no bit quicker for being smaller.
@@ -13,8 +13,8 @@ from postroom.store import Store, StoreTransaction
 
 T = TypeVar("T")
 
-SLOW_SECONDS: Final = 0.0015
-FAST_SECONDS: Final = 0.0007
+SLOW_SECONDS: Final = 0.001
+FAST_SECONDS: Final = 0.0005
 STEP_MIN: Final = 5
 STEP_FIRST: Final = 20
 REST_MIN_SECONDS: Final = 0.001

@@ -21,7 +21,7 @@ from postroom.store import Store, StoreTransaction
 
 ARCHIVE_ROWS: Final = 50_000
 """Rows of one archive."""
-PAGE: Final = 200
+PAGE: Final = 100
 """Rows that are read at once; they are what a sweep needs of memory."""
 STEP_MOST: Final = 500
 AT_WORK_SECONDS: Final = 120

@@ -48,7 +48,7 @@ class Monitor:
         seconds = (now_us - since_us) / MICROSECOND
         queues = [await self._queue(name, rows, seconds) for name in await self._queues.names()]
         return {
-            "window": window, "from": isoformat(since_us), "to": isoformat(now_us), "queues": queues,
+            "window": window, "from": isoformat(since_us), "to": isoformat(now_us), "toUs": now_us, "queues": queues,
             "workers": await self.workers(),
         }  # fmt: skip
 
@@ -85,6 +85,7 @@ class Monitor:
             "queue": name, "paused": info.paused, "backlog": info.backlog.messages, "ready": info.ready,
             "delayed": info.delayed, "inFlight": info.in_flight, "backlogBytes": info.backlog.bytes,
             "oldestSeconds": max(0.0, (now_us - oldest) / MICROSECOND) if oldest is not None and info.ready else 0.0,
+            "entered": sum(row["entered"] for row in own),
             "done": done, "failed": failed, "retried": retried, "throughputPerSecond": round(rate, 4),
             "successRate": round(done / ended, 4) if ended else None,
             "failureRate": round(failed / ended, 4) if ended else None,
@@ -92,6 +93,17 @@ class Monitor:
             "runSeconds": {part: runs.percentile(share) for part, share in PARTS.items()},
             "drainSeconds": round(info.ready / rate, 1) if rate and info.ready else (0.0 if not info.ready else None),
         }  # fmt: skip
+
+    async def providers(self) -> list[dict[str, Any]]:
+        """Each provider, whether calls are let through to it, and how many failed in a row."""
+        now_us = self._clock.now_us()
+        return [
+            {
+                "channel": route.channel, "provider": route.provider, "available": int(route.circuit == "closed"),
+                "failures": route.failures,
+            }
+            for route in await self._store.read(lambda t: self._router.health(t, now_us))
+        ]  # fmt: skip
 
     async def storage(self) -> dict[str, Any]:
         """What the store tells of its room, and whether the wall clock was set since this process began."""
