@@ -17,6 +17,33 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 settings.register_profile("long", max_examples=2000, stateful_step_count=60, deadline=None, print_blob=True)
 
 
+WIDE = frozenset({"test_web_auth", "test_web_openapi", "test_web_pages", "test_web_problems", "test_web_server"})
+"""Modules with many cases of which few are about the database: on PostgreSQL with `--postgresql=all`."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--postgresql", choices=("usual", "all", "none"), default="usual",
+        help="which tests of both databases run on PostgreSQL too",
+    )  # fmt: skip
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    chosen = config.getoption("--postgresql")
+    if chosen == "all":
+        return
+    left_out = [
+        item
+        for item in items
+        if item.get_closest_marker("postgresql")
+        and (chosen == "none" or item.path.stem in WIDE)
+        and "database_url" in getattr(item, "fixturenames", ())
+    ]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
 @pytest.fixture(scope="session")
 def postgres_database() -> Iterator[str]:
     """The URL of a database of one's own: of a server that every process of tests starts when it needs one."""
