@@ -34,7 +34,9 @@ def sdk(version: str) -> Path:
 
     def install(folder: Path) -> None:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        _run(f"cloudflare {version}", [*command, "--target", str(folder), "--require-hashes", "-r", str(lock)])
+        _run(
+            f"cloudflare {version}", [*command, "--target", str(folder), "--require-hashes", "-r", str(lock)]
+        )
 
     return _installed(f"sdk-{version}", [lock], install)
 
@@ -98,7 +100,9 @@ def _run(what: str, command: list[str]) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_MAX)
     except subprocess.TimeoutExpired:
-        raise NotInstalled(f"{what} could not be installed within {SECONDS_MAX} s: {' '.join(command)}") from None
+        raise NotInstalled(
+            f"{what} could not be installed within {SECONDS_MAX} s: {' '.join(command)}"
+        ) from None
     if done.returncode != 0:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["no reason given"]
         raise NotInstalled(f"{what} could not be installed: {last[0]} (command: {' '.join(command)})")

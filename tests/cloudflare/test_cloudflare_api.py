@@ -138,12 +138,20 @@ async def test_python_consumer_stands_for_a_worker(api: Api) -> None:
     (consumer,) = jobs["consumers"]
     running = next(one for one in api.app.queues.consumers if one.options.queue == "message-delivery")
 
-    assert (consumer["type"], consumer["script"], consumer["script_name"]) == ("worker", "postroom", "postroom")
+    assert (consumer["type"], consumer["script"], consumer["script_name"]) == (
+        "worker",
+        "postroom",
+        "postroom",
+    )
     assert consumer["dead_letter_queue"] == "dlq"
     assert consumer["settings"] == {
         "batch_size": 10, "max_retries": 5, "max_wait_time_ms": 1000, "max_concurrency": None, "retry_delay": 0,
     }  # fmt: skip
-    body = {"type": "worker", "script_name": "postroom", "settings": {"batch_size": 50, "max_wait_time_ms": 0}}
+    body = {
+        "type": "worker",
+        "script_name": "postroom",
+        "settings": {"batch_size": 50, "max_wait_time_ms": 0},
+    }
     changed = await api("PUT", f"{path}/consumers/{consumer['consumer_id']}", body)
     assert running.options.max_batch_size == 50
     assert running.options.max_batch_timeout == 0
@@ -226,7 +234,9 @@ async def test_message_goes_through(api: Api) -> None:
     path = await api.queue()
     first = await api("POST", f"{path}/messages", {"body": {"a": "ü"}})
     second = await api(
-        "POST", f"{path}/messages/batch", {"messages": [{"body": "<p>", "content_type": "text"}, {"body": None}]}
+        "POST",
+        f"{path}/messages/batch",
+        {"messages": [{"body": "<p>", "content_type": "text"}, {"body": None}]},
     )
 
     pulled = await api("POST", f"{path}/messages/pull", {"batch_size": 10, "visibility_timeout_ms": 5000})
@@ -244,7 +254,10 @@ async def test_message_goes_through(api: Api) -> None:
     assert (one["attempts"], pulled["message_backlog_count"]) == (1, 3)
     assert pulled["metadata"]["metrics"]["backlog_count"] == 3
     assert set(one) == {"id", "body", "timestamp_ms", "attempts", "lease_id", "metadata"}
-    acks = {"acks": [{"lease_id": one["lease_id"]}], "retries": [{"lease_id": two["lease_id"], "delay_seconds": 9}]}
+    acks = {
+        "acks": [{"lease_id": one["lease_id"]}],
+        "retries": [{"lease_id": two["lease_id"], "delay_seconds": 9}],
+    }
     assert await api("POST", f"{path}/messages/ack", acks) == {"ackCount": 1, "retryCount": 1, "warnings": {}}
     assert (await api("GET", f"{path}/metrics"))["backlog_count"] == 2
 
@@ -321,7 +334,11 @@ async def test_delays_and_leases_and_last_retries(api: Api, clock: VirtualClock)
     (first,) = (await api("POST", f"{path}/messages/pull", {"visibility_timeout_ms": 1000}))["messages"]
     await clock.advance(1)
     (second,) = (await api("POST", f"{path}/messages/pull", {}))["messages"]
-    assert (second["id"], second["timestamp_ms"], second["attempts"]) == (first["id"], first["timestamp_ms"], 2)
+    assert (second["id"], second["timestamp_ms"], second["attempts"]) == (
+        first["id"],
+        first["timestamp_ms"],
+        2,
+    )
     await api("POST", f"{path}/messages/ack", {"retries": [{"lease_id": second["lease_id"]}]})
 
     late = await api("POST", f"{path}/messages/ack", {"acks": [{"lease_id": first["lease_id"]}]})

@@ -120,11 +120,21 @@ async def test_javascript_pull_loop(postroom: Postroom, tmp_path: Path) -> None:
     """Nothing but `fetch`."""
     node = installed(install.node)
     path = await postroom.queue("work")
-    messages = [{"body": {"n": 1}}, {"body": "again", "content_type": "text"}, {"body": "three", "content_type": "text"}]
+    messages = [
+        {"body": {"n": 1}},
+        {"body": "again", "content_type": "text"},
+        {"body": "three", "content_type": "text"},
+    ]
     await postroom.ask("POST", f"{path}/messages/batch", {"messages": messages})
 
     ran = await run(
-        node, PROGRAMS / "pull_loop.mjs", postroom.base, ACCOUNT, "any", path.removeprefix("queues/"), folder=tmp_path
+        node,
+        PROGRAMS / "pull_loop.mjs",
+        postroom.base,
+        ACCOUNT,
+        "any",
+        path.removeprefix("queues/"),
+        folder=tmp_path,
     )
 
     assert ran.status == 0, ran.err
@@ -158,7 +168,11 @@ async def test_wrangler_looks_after_queues(postroom: Postroom, tmp_path: Path) -
     await wrangler("create shop --delivery-delay-secs 2")
     await wrangler("update shop --message-retention-period-secs 600")
     (queue,) = await postroom.ask("GET", "queues?name=shop")
-    assert queue["settings"] == {"delivery_delay": 2, "delivery_paused": False, "message_retention_period": 600}
+    assert queue["settings"] == {
+        "delivery_delay": 2,
+        "delivery_paused": False,
+        "message_retention_period": 600,
+    }
     assert re.search(rf"{queue['queue_id']} +│ shop ", await wrangler("list"))
     await wrangler("pause-delivery shop")
     assert (await postroom.app.queues.info("shop")).paused
@@ -177,7 +191,9 @@ async def test_wrangler_looks_after_consumers_and_subscriptions(postroom: Postro
     wrangler = Wrangler(postroom, tmp_path)
     await postroom.app.queues.create("shop")
 
-    await wrangler("consumer http add shop --batch-size 7 --visibility-timeout-secs 20 --dead-letter-queue graves")
+    await wrangler(
+        "consumer http add shop --batch-size 7 --visibility-timeout-secs 20 --dead-letter-queue graves"
+    )
     (queue,) = await postroom.ask("GET", "queues?name=shop")
     (puller,) = queue["consumers"]
     assert (puller["type"], puller["dead_letter_queue"]) == ("http_pull", "graves")
@@ -186,7 +202,9 @@ async def test_wrangler_looks_after_consumers_and_subscriptions(postroom: Postro
     await wrangler("consumer http remove shop")
     assert "no queue handler" in await wrangler("consumer add shop postroom", fails=True)
     await wrangler("consumer remove message-delivery postroom")
-    await wrangler("consumer add message-delivery postroom --batch-size 20 --batch-timeout 3 --dead-letter-queue dlq")
+    await wrangler(
+        "consumer add message-delivery postroom --batch-size 20 --batch-timeout 3 --dead-letter-queue dlq"
+    )
     consumer = next(one for one in postroom.app.queues.consumers if one.options.queue == "message-delivery")
     assert (consumer.options.max_batch_size, consumer.options.max_batch_timeout) == (20, 3)
     made = await postroom.ask("POST", "event_subscriptions/subscriptions", {

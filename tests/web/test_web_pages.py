@@ -64,7 +64,9 @@ async def test_who_is_not_signed_in_is_sent_to_the_form_and_back(production: Api
 async def test_sign_in_begins_a_session_for_pages(production: Api) -> None:
     """Name and password, as at the API."""
     await a_user_in_production(production)
-    answer = await submit(production, "/app/sign-in", {"name": "anna", "password": PASSWORD, "next": "/app/account"})
+    answer = await submit(
+        production, "/app/sign-in", {"name": "anna", "password": PASSWORD, "next": "/app/account"}
+    )
     page = await production.get("/app/account", headers={"cookie": cookie_of(answer)})
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/app/account")

@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from postroom.kit.clock import Clock, SystemClock
@@ -67,28 +67,33 @@ def connect(
     Raises ConfigurationError for a URL or file that does not say what it must; opening raises
     BrokerUnavailable.
     """
-    scheme, separator, _ = url.partition("://")
-    if not separator or scheme not in BROKERS:
-        known = ", ".join(f"{name}://" for name in BROKERS)
-        raise ConfigurationError(
-            f"no broker for the URL {scheme + separator or url!r}; known: {known}", key="url", allowed=known
-        )
+    module = module_of(url)
     if config is None:
         read = QueuesConfig()
     elif isinstance(config, QueuesConfig):
         read = config
     else:
         read = wrangler.read(config, environment=environment)
-    try:
-        module = importlib.import_module(BROKERS[scheme])
-    except ImportError as error:
-        raise MissingDependency(
-            f'{scheme}:// needs an extra: pip install "postroom[{EXTRAS.get(scheme, scheme)}]"', key="url"
-        ) from error
     clock, events = clock or SystemClock(), Events()
     create = config is None if create_queues is None else create_queues
     broker: FullBroker = module.open_url(url, BrokerContext(clock, events, create))
     return Queues(broker, read, clock=clock, events=events, grace_seconds=grace_seconds)
+
+
+def module_of(url: str) -> ModuleType:
+    """The module of the broker behind a URL; raises ConfigurationError, MissingDependency."""
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme not in BROKERS:
+        known = ", ".join(f"{name}://" for name in BROKERS)
+        raise ConfigurationError(
+            f"no broker for the URL {scheme + separator or url!r}; known: {known}", key="url", allowed=known
+        )
+    try:
+        return importlib.import_module(BROKERS[scheme])
+    except ImportError as error:
+        raise MissingDependency(
+            f'{scheme}:// needs an extra: pip install "postroom[{EXTRAS.get(scheme, scheme)}]"', key="url"
+        ) from error
 
 
 class Bindings:

@@ -37,10 +37,14 @@ queue = {**account, "queue_id": made.queue_id}
 seen["made"] = [made.queue_name, made.settings.message_retention_period]
 seen["twice"] = refused(lambda: client.with_options(max_retries=0).queues.create(**account, queue_name=name))
 seen["listed"] = name in [one.queue_name for one in queues.list(**account)]
-edited = queues.edit(made.queue_id, **account, settings={"delivery_delay": 0, "message_retention_period": 7200})
+edited = queues.edit(
+    made.queue_id, **account, settings={"delivery_delay": 0, "message_retention_period": 7200}
+)
 seen["edited"] = edited.settings.message_retention_period
 puller = queues.consumers.create(
-    made.queue_id, **account, type="http_pull",
+    made.queue_id,
+    **account,
+    type="http_pull",
     settings={"batch_size": 10, "max_retries": 3, "visibility_timeout_ms": 30000},
 )
 seen["consumer"] = [puller.type, puller.settings.visibility_timeout_ms]
@@ -54,7 +58,9 @@ seen["bodies"] = [decoded(one) for one in pulled.messages]
 seen["attempts"] = [one.attempts for one in pulled.messages]
 one, two, three = pulled.messages
 done = queues.messages.ack(
-    made.queue_id, **account, acks=[{"lease_id": one.lease_id}, {"lease_id": two.lease_id}],
+    made.queue_id,
+    **account,
+    acks=[{"lease_id": one.lease_id}, {"lease_id": two.lease_id}],
     retries=[{"lease_id": three.lease_id, "delay_seconds": 0}],
 )
 seen["acked"] = [done.ack_count, done.retry_count]
@@ -73,7 +79,11 @@ queues.purge.start(made.queue_id, **account, delete_messages_permanently=True)
 seen["purged"] = bool(queues.purge.status(made.queue_id, **account).completed)
 if hasattr(queues, "subscriptions"):
     subscription = queues.subscriptions.create(
-        **account, name="states", enabled=True, source={"type": "postroom.messages"}, events=["message.sent"],
+        **account,
+        name="states",
+        enabled=True,
+        source={"type": "postroom.messages"},
+        events=["message.sent"],
         destination={"type": "queues.queue", "queue_id": made.queue_id},
     )
     seen["subscriptions"] = [one.name for one in queues.subscriptions.list(**account)]

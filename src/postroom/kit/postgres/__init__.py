@@ -9,7 +9,7 @@ from postroom.kit.postgres.errors import (
     is_conflict,
     translate,
 )
-from postroom.kit.postgres.migrations import Migration, SchemaTooNew, migrate, pending
+from postroom.kit.postgres.migrations import Migration, SchemaState, SchemaTooNew
 from postroom.kit.postgres.script import Answer, Script, Statement, run, run_asyncpg, run_psycopg
 from postroom.kit.postgres.transactions import Transactions
 
@@ -20,14 +20,13 @@ __all__ = [
     "PostgresError",
     "PostgresFull",
     "PostgresUnreachable",
+    "SchemaState",
     "SchemaTooNew",
     "Script",
     "Statement",
     "Transactions",
     "WrongAddress",
     "is_conflict",
-    "migrate",
-    "pending",
     "read_address",
     "run",
     "run_asyncpg",

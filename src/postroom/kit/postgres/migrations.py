@@ -1,8 +1,9 @@
 """A component's schema: numbered files, applied once, in order, under a lock.
 
-`NNNN_pre_*.sql` must let the code before it go on working; `NNNN_post_*.sql` may take away what no code needs any
-more. Each file is one transaction together with its record in `postroom_schema`, which holds one number for each
-component (`queues`, `application`).
+`NNNN_pre_*.sql` must let the code before it go on working, so whoever comes first applies it while old workers are
+alive. `NNNN_post_*.sql` takes away what no code needs any more; it is applied only when somebody says that no old
+code is left, and code that does not know it refuses to run from then on. Each step is recorded in `postroom_schema`
+in its own transaction.
 """
 
 from collections.abc import Sequence
@@ -11,8 +12,9 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-LOCK = 7_078_081_917_021_001
-"""Of the advisory lock under which schemas are changed; any number that nobody else uses."""
+from postroom.kit.queries import load
+
+SQL = load("postroom.kit.postgres")
 
 
 class SchemaTooNew(RuntimeError):
@@ -32,6 +34,17 @@ class Migration(NamedTuple):
         return self.name[5:].startswith("post_")
 
 
+class SchemaState(NamedTuple):
+    """How far a component's schema is."""
+
+    version: int
+    """Number of the last step; 0 for none."""
+    pending: tuple[Migration, ...]
+    """Steps that are not applied yet."""
+    newer: bool
+    """Whether a newer Postroom has applied steps that this one does not know, all of them `pre`."""
+
+
 def known(package: str, folder: str = "schema") -> list[Migration]:
     """The migrations of a package, in order."""
     found = [entry for entry in files(package).joinpath(folder).iterdir() if entry.name.endswith(".sql")]
@@ -41,57 +54,47 @@ def known(package: str, folder: str = "schema") -> list[Migration]:
     )
 
 
-def version(connection: psycopg.Connection[Any], component: str) -> int:
-    """The number of the last file that was applied; 0 for none."""
-    # Asked in two steps, because the table may not be there and the transaction should not fail for it.
-    row = connection.execute("SELECT to_regclass('postroom_schema') IS NOT NULL", prepare=False).fetchone()
-    if row is None or not row[0]:
-        return 0
-    row = connection.execute(
-        "SELECT version FROM postroom_schema WHERE component = %s", (component,), prepare=False
-    ).fetchone()
-    return 0 if row is None else int(row[0])
-
-
-def pending(
-    connection: psycopg.Connection[Any], component: str, steps: Sequence[Migration]
-) -> list[Migration]:
-    """What has not been applied yet; raises SchemaTooNew."""
-    found = version(connection, component)
-    if steps and found > steps[-1].number:
+def state(connection: psycopg.Connection[Any], component: str, steps: Sequence[Migration]) -> SchemaState:
+    """How far the schema is; raises SchemaTooNew when it has a `post` step that is not among the known ones."""
+    version, needs = _version(connection, component)
+    last = steps[-1].number if steps else 0
+    if needs > last:
         raise SchemaTooNew(
-            f"the database has schema {found} of {component}, this Postroom knows up to {steps[-1].number}; "
-            "upgrade Postroom"
+            f"the database has schema {version} of {component} and can only be used by a Postroom that knows step "
+            f"{needs}; this one knows up to {last}; upgrade Postroom"
         )
-    return [step for step in steps if step.number > found]
+    return SchemaState(version, tuple(step for step in steps if step.number > version), version > last)
 
 
 def migrate(
-    connection: psycopg.Connection[Any], component: str, steps: Sequence[Migration], *, post: bool = True
+    connection: psycopg.Connection[Any], component: str, steps: Sequence[Migration], *, post: bool = False
 ) -> list[str]:
     """Apply what is missing inside the open transaction; returns the names of what was applied.
 
-    Without `post`, the first `post` file ends it: that is for later, when no older code is alive. Raises SchemaTooNew.
+    An empty database gets everything. Otherwise, without `post`, the first `post` step ends it. Raises SchemaTooNew.
     """
-    if not pending(connection, component, steps):
+    found = state(connection, component, steps)
+    if not found.pending:
         return []
-    # A lock of the transaction, not of the session, so that a pooler cannot leave it behind on a connection.
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,), prepare=False)
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS postroom_schema (component text PRIMARY KEY, version integer NOT NULL)",
-        prepare=False,
-    )
+    connection.execute(SQL.lock_schemas, prepare=False)
+    connection.execute(SQL.make_schema_table, prepare=False)
+    found = state(connection, component, steps)
     applied = []
-    for step in pending(connection, component, steps):
-        if step.post and not post:
+    for step in found.pending:
+        if step.post and found.version and not post:
             break
         # Without parameters a script of several statements is one message.
         connection.execute(step.text.encode(), prepare=False)
-        connection.execute(
-            "INSERT INTO postroom_schema (component, version) VALUES (%s, %s) "
-            "ON CONFLICT (component) DO UPDATE SET version = excluded.version",
-            (component, step.number),
-            prepare=False,
-        )
+        values = (component, step.number, step.number if step.post else 0)
+        connection.execute(SQL.put_schema_version, values, prepare=False)
         applied.append(step.name)
     return applied
+
+
+def _version(connection: psycopg.Connection[Any], component: str) -> tuple[int, int]:
+    # Asked in two steps, because the table may not be there and the transaction should not fail for it.
+    row = connection.execute(SQL.has_schema_table, prepare=False).fetchone()
+    if row is None or not row[0]:
+        return 0, 0
+    row = connection.execute(SQL.schema_version, (component,), prepare=False).fetchone()
+    return (0, 0) if row is None else (int(row[0]), int(row[1]))

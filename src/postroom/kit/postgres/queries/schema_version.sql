@@ -1,0 +1,1 @@
+SELECT version, needs FROM postroom_schema WHERE component = %s
