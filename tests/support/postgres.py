@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -85,7 +86,7 @@ class Server:
         for setting in self._settings:
             arguments += ["-c", setting]
         self._process = subprocess.Popen(
-            [binaries() / "postgres", *arguments], stdout=log, stderr=log, **_as_other()
+            [binaries() / "postgres", *arguments], stdout=log, stderr=log, **as_other()
         )
         log.close()
         deadline = time.monotonic() + START_SECONDS
@@ -140,7 +141,7 @@ class Server:
             capture_output=True,
             text=True,
             check=False,
-            **_as_other(),
+            **as_other(),
         )
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr}")
@@ -182,7 +183,8 @@ def reset(url: str) -> None:
         connection.execute(EMPTY)
 
 
-def _as_other() -> dict[str, object]:
+def as_other() -> dict[str, Any]:
+    """Run a program as `nobody` where we are root."""
     if os.geteuid() != 0:
         return {}
     other = pwd.getpwnam("nobody")

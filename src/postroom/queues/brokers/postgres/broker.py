@@ -203,7 +203,11 @@ class PostgresBroker:
         except PostgresError as error:
             raise _in_our_words(error) from error
         gone = [*settlement.acks, *(one.leased for one in settlement.dead)]
-        self._backlogs.changed(queue, -len(gone), -sum(len(one.body) for one in gone))
+        if lost or not all(one.body for one in gone):
+            # What was pulled is known by its lease alone; its size would have to be looked up.
+            self._backlogs.forget(queue)
+        else:
+            self._backlogs.changed(queue, -len(gone), -sum(len(one.body) for one in gone))
         for dead in settlement.dead:
             self._backlogs.forget(dead.queue)
         self._filled(settled.filled())
