@@ -32,9 +32,8 @@ def migrate(connection: Connection[Any], *, post: bool = False) -> list[str]:
 
     Raises SchemaTooNew.
     """
-    empty = kit.version(connection, COMPONENT) == 0
     try:
-        return kit.migrate(connection, COMPONENT, steps(), post=post or empty)
+        return kit.migrate(connection, COMPONENT, steps(), post=post)
     except kit.SchemaTooNew as error:
         raise SchemaTooNew(str(error)) from None
 
