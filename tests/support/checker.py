@@ -62,13 +62,15 @@ def check(
     queue: str,
     max_retries: int | None = None,
     clocks_moved: bool = False,
+    answers_lost: bool = False,
 ) -> Verdict:
     """The verdict over one queue; `left` is what was in the file at the end.
 
     `max_retries` checks where the consumer gave up. With `clocks_moved` nothing is said about moments (delays,
-    overlapping leases), because the store's moments come from clocks that the test moved.
+    overlapping leases), because the store's moments come from clocks that the test moved. With `answers_lost` the
+    network swallowed answers, so a settlement that was repeated and found its lease gone may have been the cause itself.
     """
-    return _Checker(history, list(left), queue, max_retries, clocks_moved).verdict()
+    return _Checker(history, list(left), queue, max_retries, clocks_moved, answers_lost).verdict()
 
 
 class _Checker:
@@ -79,10 +81,12 @@ class _Checker:
         queue: str,
         max_retries: int | None,
         clocks_moved: bool,
+        answers_lost: bool,
     ) -> None:
         self._left = left
         self._max_retries = max_retries
         self._moments = not clocks_moved
+        self._unsure = (BEGUN, FAILED, LOST) if answers_lost else ()
         self._history = History(history, queue)
         self._result = Verdict(violations=self._history.contradictions)
 
@@ -112,7 +116,11 @@ class _Checker:
         """Whether somebody acknowledged it, or may have before it was killed."""
         return any(
             hold.fate in ("ack", "drop")
-            and (hold.step == DONE or (hold.step in (BEGUN, FAILED) and self._history.struck(hold)))
+            and (
+                hold.step == DONE
+                or hold.step in self._unsure
+                or (hold.step in (BEGUN, FAILED) and self._history.struck(hold))
+            )
             for hold in message.holds
         )
 
@@ -177,7 +185,11 @@ class _Checker:
                 self._result.explained[why] += 1
 
     def _judge_moments(self, name: str, before: Hold, hold: Hold) -> None:
-        if before.step in (DONE, BEGUN, FAILED) and before.settling_us <= hold.taken_us and before.fate:
+        if (
+            before.step in (DONE, BEGUN, FAILED, *self._unsure)
+            and before.settling_us <= hold.taken_us
+            and before.fate
+        ):
             if before.fate == "retry" and before.step == DONE:
                 early_us = before.settling_us + before.delay_us - hold.taken_us
                 if early_us > TOLERANCE_US:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import psycopg
 
 
 class Left(NamedTuple):
@@ -48,6 +49,19 @@ def left_in(path: Path) -> list[Left]:
         Left(
             name or "nowhere", id_, attempts, due_us, bool(leased), body, _dead(meta)
         )  # a queue that does not exist
+        for name, id_, attempts, due_us, leased, body, meta in rows
+    ]
+
+
+def left_in_postgres(url: str) -> list[Left]:
+    """Every message in a PostgreSQL database."""
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT q.name, m.id, m.attempts, m.due_us, m.lease <> 0, m.body, m.meta"
+            " FROM postroom_messages m LEFT JOIN postroom_queues q ON q.id = m.queue_id ORDER BY m.seq"
+        ).fetchall()
+    return [
+        Left(name or "nowhere", id_, attempts, due_us, leased, bytes(body), _dead(meta))
         for name, id_, attempts, due_us, leased, body, meta in rows
     ]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from support.ledger import BEGUN, DONE, LOST, Entry
+from support.ledger import BEGUN, DONE, FAILED, LOST, Entry
 
 
 class Hold(msgspec.Struct):
@@ -51,6 +51,8 @@ class History:
         """Ids that changed on the way."""
         self._faults: dict[str, list[Entry]] = defaultdict(list)
         self._by_lease: dict[tuple[int, str], Hold] = {}
+        self._unanswered: list[tuple[int, int]] = []
+        """Leases that were asked for and had no answer: begin and end of the call."""
         self._asked: dict[tuple[str, int], int] = {}
         for entry in entries:
             if entry.op == "fault":
@@ -73,8 +75,9 @@ class History:
         return any(fault.detail == what for fault in self._faults[process])
 
     def kills(self, since_us: int, until_us: int) -> int:
-        """How many processes were killed in that time: they may not have lived to write down what they took."""
-        return sum(
+        """How many leases may be unknown from that time: of processes that were killed, and those without an answer."""
+        unanswered = sum(begun <= until_us and ended >= since_us for begun, ended in self._unanswered)
+        return unanswered + sum(
             since_us <= fault.monotonic_us <= until_us and fault.detail == "killed"
             for faults in self._faults.values()
             for fault in faults
@@ -95,6 +98,9 @@ class History:
     def _lease(self, entry: Entry) -> None:
         if entry.step == BEGUN:
             self._asked[entry.process, entry.call] = entry.monotonic_us
+            return
+        if entry.step == FAILED:
+            self._unanswered.append((self._asked[entry.process, entry.call], entry.monotonic_us))
             return
         message = self._message(entry.key)
         if message.id not in ("", entry.id):

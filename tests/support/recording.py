@@ -57,7 +57,14 @@ class Recorder:
     async def lease(self, queue: str, *, visibility_us: int, **wanted: Any) -> Lease:
         call = self._ledger.call()
         self._ledger.write(Entry(op="lease", step=BEGUN, call=call, queue=queue))
-        lease: Lease = await self._lease(queue, visibility_us=visibility_us, **wanted)
+        try:
+            lease: Lease = await self._lease(queue, visibility_us=visibility_us, **wanted)
+        except Exception as error:
+            # It may have been carried out all the same: what it took comes again when the lease ends.
+            self._ledger.write(
+                Entry(op="lease", step=FAILED, call=call, queue=queue, detail=type(error).__name__)
+            )
+            raise
         if lease.messages:
             self._write("lease", DONE, call, queue, lease.messages, visibility_us=visibility_us)
             self._crash("lease")

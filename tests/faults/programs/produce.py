@@ -4,7 +4,7 @@ import asyncio
 import random
 from contextlib import suppress
 
-from postroom.queues import connect
+from postroom.queues import BrokerUnavailable, connect
 from support.parent import order, orders, say
 from support.recording import send
 
@@ -26,7 +26,14 @@ async def main() -> None:
             while not stopped.is_set():
                 name = f"{ORDER.ledger.process}:{next(numbers)}"
                 keys = [name] if BATCH == 1 else [f"{name}/{place}" for place in range(BATCH)]
-                backlog = await send(queue, ORDER.ledger, *keys, delay_seconds=chance.choice(DELAYS))
+                try:
+                    backlog = await send(queue, ORDER.ledger, *keys, delay_seconds=chance.choice(DELAYS))
+                except BrokerUnavailable:
+                    if not ORDER.get("patient"):
+                        raise
+                    # Whether it was stored is unknown, and so is written in the ledger.
+                    await asyncio.sleep(0.05)
+                    continue
                 if backlog > BACKLOG_MAX:
                     await asyncio.sleep(0.02)
 

@@ -56,9 +56,11 @@ def translate(error: BaseException, where: str) -> PostgresError | None:
         return error
     if code in _FULL:
         found = PostgresFull(f"{where} has no room left ({code}); make some and try again")
-    elif code in _GONE or (code is not None and code.startswith(("08", "28"))):
+    elif code is not None and (code in _GONE or code.startswith(("08", "28"))):
         found = PostgresUnreachable(f"{where} cannot be used: {_word(error, code)}")
-    elif isinstance(error, OSError | asyncpg.InterfaceError) or (
+        # Made up by a driver whose connection broke; the server itself would have said that it refuses.
+        found.uncertain = code.startswith("08")
+    elif isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError) or (
         isinstance(error, psycopg.OperationalError) and code is None
     ):
         found = PostgresUnreachable(f"{where} cannot be reached: {_word(error, code)}")

@@ -362,7 +362,7 @@ class PostgresBroker:
         atomic = any(needs_transaction(messages) for _, messages in parts)
         try:
             stored = await self._connections.run_patiently(
-                lambda: store(self._catalogue, parts),
+                lambda _: store(self._catalogue, parts),
                 atomic=atomic,
                 seconds=SEND_PATIENCE_SECONDS,
                 repeatable=False,

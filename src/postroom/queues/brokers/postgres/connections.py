@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 import asyncpg
@@ -18,6 +19,8 @@ from postroom.kit.postgres.errors import is_conflict
 
 T = TypeVar("T")
 
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""What the driver and the network raise."""
 CONNECT_SECONDS = 10.0
 STATEMENT_SECONDS = 30.0
 """How long a statement may take before its connection is given up."""
@@ -62,14 +65,19 @@ class Connections:
         raise AssertionError("unreachable")
 
     async def run_patiently(
-        self, make: Callable[[], Script[T]], *, atomic: bool, seconds: float, repeatable: bool
+        self, make: Callable[[bool], Script[T]], *, atomic: bool, seconds: float, repeatable: bool
     ) -> T:
-        """Run a script, and again while the server is away; what may have been done only if it is `repeatable`."""
+        """Run a script, and again while the server is away; what may have been done only if it is `repeatable`.
+
+        `make` is told whether an earlier try may have done it.
+        """
+        doubt = False
         give_up, (pause, longest) = time.monotonic() + seconds, PAUSE_SECONDS
         while True:
             try:
-                return await self.run(make, atomic=atomic)
+                return await self.run(partial(make, doubt), atomic=atomic)
             except PostgresError as error:
+                doubt = doubt or error.uncertain
                 away = isinstance(error, PostgresUnreachable) and (repeatable or not error.uncertain)
                 if not away or self._closed or time.monotonic() > give_up:
                     raise
@@ -85,7 +93,7 @@ class Connections:
             try:
                 yield connection
                 healthy = True
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except DRIVER_ERRORS as error:
                 known = translate(error, self._address.name)
                 healthy = known is not None and not isinstance(known, PostgresUnreachable)
                 raise (known or error) from error
@@ -106,7 +114,7 @@ class Connections:
         for connection in idle:
             try:
                 await connection.close(timeout=1)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except DRIVER_ERRORS:
                 connection.terminate()
 
     def _pop(self) -> asyncpg.Connection | None:
@@ -121,7 +129,7 @@ class Connections:
             if self._pooled is None:
                 self._pooled = await _is_pooled(self._address.dsn)
             return await connect(self._address.dsn, 0 if self._pooled else PREPARED)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+        except (*DRIVER_ERRORS, ValueError) as error:
             known = translate(error, self._address.name)
             if known is None:
                 raise

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from postroom.kit.clock import Clock
+from postroom.queues.errors import BrokerUnavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -86,8 +87,10 @@ class Grouping(Generic[Item, Result]):
         try:
             results = await self._carry_out([item for item, _ in group])
         except Exception as error:
-            if len(group) == 1:
-                _fail(group[0][1], error)
+            if len(group) == 1 or isinstance(error, BrokerUnavailable):
+                # Without the server none fares better alone, and what may have been stored must not be stored again.
+                for _, future in group:
+                    _fail(future, error)
                 return
             # One bad item must not fail its neighbours.
             for one in group:

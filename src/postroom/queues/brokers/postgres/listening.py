@@ -12,7 +12,7 @@ import asyncpg
 
 from postroom.kit.postgres import Address
 from postroom.kit.service import Service
-from postroom.queues.brokers.postgres.connections import connect
+from postroom.queues.brokers.postgres.connections import DRIVER_ERRORS, connect
 
 CHANNEL = "postroom"
 LOOK_SECONDS = 0.25
@@ -77,7 +77,7 @@ class Listener(Service):
                 while True:
                     await asyncio.sleep(ALIVE_SECONDS)
                     await self._connection.execute("SELECT 1", timeout=ALIVE_SECONDS)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except DRIVER_ERRORS:
                 self.ready.set()
                 if self._connection is not None:
                     self._connection.terminate()

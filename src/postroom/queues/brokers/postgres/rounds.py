@@ -75,7 +75,7 @@ class Rounds:
                 # The lease's own; what was handled is settled by itself.
                 results[id(wanted)] = error
                 if lost is None:
-                    lost = await self._settle(settles) if settles else []
+                    lost = await self._settle(settles, getattr(error, "uncertain", False)) if settles else []
             else:
                 results[id(wanted)] = taken
                 if lost is None:
@@ -87,11 +87,14 @@ class Rounds:
     def _take(self, wanted: Wanted, handled: Handled) -> Script[Taken]:
         return take(self._catalogue, self._reading, wanted, handled)
 
-    async def _settle(self, settles: Sequence[Settled]) -> list[Sequence[Leased]]:
+    async def _settle(self, settles: Sequence[Settled], doubt: bool = False) -> list[Sequence[Leased]]:
+        """Carry them out; `doubt`: a try whose answer got lost may have done it."""
         atomic = not all(one.only_acks for one in settles)
-        # A settlement that was carried out although its answer got lost finds its leases gone: harmless.
         return await self._connections.run_patiently(
-            lambda: settle(self._catalogue, settles), atomic=atomic, seconds=PATIENCE_SECONDS, repeatable=True
+            lambda again: settle(self._catalogue, settles, doubt=doubt or again),
+            atomic=atomic,
+            seconds=PATIENCE_SECONDS,
+            repeatable=True,
         )
 
 

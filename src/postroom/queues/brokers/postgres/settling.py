@@ -35,8 +35,14 @@ class Settled(NamedTuple):
         return not (self.settlement.retries or self.settlement.released or self.settlement.dead)
 
 
-def settle(catalogue: Catalogue, group: Sequence[Settled]) -> Script[list[Sequence[Leased]]]:
-    """Carry out all of them, in one transaction if not all are acks; returns for each whose lease was lost."""
+def settle(
+    catalogue: Catalogue, group: Sequence[Settled], *, doubt: bool = False
+) -> Script[list[Sequence[Leased]]]:
+    """Carry out all of them, in one transaction if not all are acks; returns for each whose lease was lost.
+
+    With `doubt` an earlier try may have done it: then what is not there any more was handled, and by us or by
+    whoever leased it since makes no difference.
+    """
     acked = yield from _acknowledge(group)
     retried = yield from _retry(catalogue, group)
     released = yield from _release(group)
@@ -48,6 +54,10 @@ def settle(catalogue: Catalogue, group: Sequence[Settled]) -> Script[list[Sequen
         missing += [one for one in settlement.released if one.key not in released]
         missing += [one.leased for one in settlement.dead if one.leased.key not in buried]
         lost.append(missing)
+    if doubt and any(lost):
+        answer = yield Statement(SQL.find_keys, ([one.key for missing in lost for one in missing],))
+        there = {row[0] for row in answer.rows}
+        return [[one for one in missing if one.key in there] for missing in lost]
     return lost
 
 
