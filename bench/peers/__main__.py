@@ -75,7 +75,9 @@ def summarise(results: list[Result]) -> Summary:
     )
 
 
-def measure(folder: Path, peers: list[Listed], *, rounds: int, seconds: float, probes: int) -> report.Section:
+def measure(
+    folder: Path, peers: list[Listed], *, rounds: int, seconds: float, probes: int, ours: str = OURS
+) -> report.Section:
     """Run all peers in turn, as often as there are rounds."""
     results: dict[str, list[Result]] = {one.name: [] for one in peers}
     failures: dict[str, str] = {}
@@ -94,7 +96,7 @@ def measure(folder: Path, peers: list[Listed], *, rounds: int, seconds: float, p
         f"turn: {rounds}, medians. Each enqueued for {seconds:g} s one by one and {seconds:g} s in bulk; all of that "
         f"was drained, from the first job to the last; {probes} probes, {peer.PAUSE_SECONDS[0] * 1000:g} to "
         f"{peer.PAUSE_SECONDS[1] * 1000:g} ms apart, from just before the enqueueing to the handler's start.",
-        *_losses(summaries),
+        *_losses(summaries, ours),
         *(f"{name} failed in a round: {_one_line(text)}" for name, text in failures.items()),
     ]
     return report.Section("Peers", COLUMNS, rows, notes)
@@ -110,9 +112,9 @@ def _row(one: Listed, found: Summary | None) -> list[str]:
     return [one.name, one.version(), one.store, one.durability, *figures, idle, one.setup]
 
 
-def _losses(summaries: dict[str, Summary]) -> list[str]:
+def _losses(summaries: dict[str, Summary], name: str) -> list[str]:
     """Who is ahead of us, and by how much."""
-    ours = summaries.get(OURS)
+    ours = summaries.get(name)
     if ours is None:
         return []
     notes = []

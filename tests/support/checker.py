@@ -127,7 +127,11 @@ class _Checker:
     def _judge(self, message: Told, remaining: Left | None) -> None:
         violations = self._result.violations
         holds = message.holds
-        acked = [hold for hold in holds if hold.fate in ("ack", "drop") and hold.step == DONE]
+        acked = [
+            hold
+            for hold in holds
+            if hold.fate in ("ack", "drop") and hold.step == DONE and not self._overtaken(hold, holds)
+        ]
         if len(acked) > 1:
             violations.append(f"{message.key} was acknowledged {len(acked)} times")
         for ack in acked:
@@ -210,10 +214,18 @@ class _Checker:
             return "clock moved"
         if before.step == FAILED:
             return "settle refused"
+        if self._overtaken(before, [hold]):
+            return "settle without an answer"
         if before.step == LOST or before.lost:
             # Found out by the loser itself: its heartbeat came too late.
             return "lease lost"
         return None
+
+    def _overtaken(self, hold: Hold, holds: Sequence[Hold]) -> bool:
+        """Whether its settlement, asked for again and again without an answer, outlasted its lease."""
+        return bool(self._unsure) and any(
+            hold.settling_us <= other.taken_us <= hold.settled_us for other in holds if other is not hold
+        )
 
     def _judge_end(self, message: Told, remaining: Left | None) -> None:
         """Where it gave up: after `max_retries + 1` deliveries, neither earlier nor later."""

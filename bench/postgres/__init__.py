@@ -1,0 +1,1 @@
+"""Postroom on PostgreSQL beside other queues on it, and NATS as a yardstick."""
