@@ -9,7 +9,8 @@ import pytest
 
 from postroom.kit.postgres import Migration, SchemaTooNew
 from postroom.kit.postgres import migrations as kit
-from postroom.queues import BrokerUnavailable, connect, migrate, schema_status
+from postroom.queues import BrokerUnavailable, connect
+from postroom.queues.brokers.postgres import schema
 
 STEPS = [
     Migration(1, "0001_pre_first", "CREATE TABLE thing (a integer)"),
@@ -40,19 +41,19 @@ async def test_many_come_at_once(empty: str) -> None:
 
     async with connect(empty) as queues:
         assert (await queues["work"].metrics()).backlog_count == 8
-    assert (await schema_status(empty))[1:] == ((), (), False)
 
 
-async def test_status_and_migrate(empty: str) -> None:
-    """By the functions behind `postroom db`."""
-    before = await schema_status(empty)
-    applied = await migrate(empty)
-    after = await schema_status(empty)
+def test_everything_is_applied_once(empty: str) -> None:
+    """An empty database gets all of it."""
+    with psycopg.connect(empty) as connection:
+        before = kit.state(connection, schema.COMPONENT, schema.known())
+        applied = schema.migrate(connection)
+        after = kit.state(connection, schema.COMPONENT, schema.known())
 
-    assert (before.version, before.pre, before.post) == (0, tuple(applied), ())
-    assert applied[0] == "0001_pre_initial"
-    assert (after.version, after.pre) == (len(applied), ())
-    assert await migrate(empty) == []
+        assert (before.version, [step.name for step in before.pending]) == (0, applied)
+        assert applied[0] == "0001_pre_initial"
+        assert (after.version, after.pending, after.newer) == (len(applied), (), False)
+        assert schema.migrate(connection) == []
 
 
 def test_post_steps_wait_until_no_old_code_is_left(empty: str) -> None:
@@ -81,8 +82,8 @@ def test_older_code_goes_on_until_a_post_step(empty: str) -> None:
 
 async def test_newer_schema_is_refused(empty: str) -> None:
     """With words, by whoever connects."""
-    await migrate(empty)
     with psycopg.connect(empty) as connection:
+        schema.migrate(connection)
         connection.execute("UPDATE postroom_schema SET version = 99, needs = 99")
 
     with pytest.raises(BrokerUnavailable, match="upgrade Postroom"):

@@ -32,14 +32,20 @@ def open_page(browser: Browser, stage: Stage) -> Iterator[Callable[..., Page]]:
     complaints: list[str] = []
 
     def opener(path: str, person: str | None = None, **options: Any) -> Page:
-        given = {"viewport": {"width": 1280, "height": 900}, "timezone_id": "Europe/Berlin", "locale": "en-GB"}
+        given = {
+            "viewport": {"width": 1280, "height": 900},
+            "timezone_id": "Europe/Berlin",
+            "locale": "en-GB",
+        }
         context = browser.new_context(base_url=stage.url, **{**given, **options})
         context.set_default_timeout(PATIENCE_SECONDS * 1000 / 2)
         contexts.append(context)
         enter(context, stage, person)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
+        page.on(
+            "console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None
+        )
         page.goto(path)
         return page
 

@@ -23,7 +23,11 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for old in FOLDER.glob("*.webp"):
         old.unlink()
-    with tempfile.TemporaryDirectory() as folder, a_service(Path(folder)) as stage, sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        a_service(Path(folder)) as stage,
+        sync_playwright() as playwright,
+    ):
         populate(stage)
         browser = launch(playwright)
         for listed in PAGES:
@@ -35,7 +39,9 @@ def main() -> None:
     (FOLDER / "README.md").write_text(index(), encoding="utf-8")
 
 
-def take(browser: Browser, stage: Stage, listed: Listed, theme: str, size: tuple[int, int], name: str) -> None:
+def take(
+    browser: Browser, stage: Stage, listed: Listed, theme: str, size: tuple[int, int], name: str
+) -> None:
     """One picture, as high as the page, within a limit."""
     width, height = size
     context: BrowserContext = browser.new_context(
@@ -62,10 +68,20 @@ def picture(page: Page) -> bytes:
 
 def index() -> str:
     """The page of the docs that shows them."""
-    lines = ["# The pages", "", "`make screenshots` takes these pictures, with the data of `tests/pages/stage.py`.", ""]
+    lines = [
+        "# The pages",
+        "",
+        "`make screenshots` takes these pictures, with the data of `tests/pages/stage.py`.",
+        "",
+    ]
     for listed in PAGES:
         who = f", as {listed.person}" if listed.person else ""
-        lines += [f"## {listed.name.replace('-', ' ').capitalize()}", "", f"`{listed.path.partition('?')[0]}`{who}", ""]
+        lines += [
+            f"## {listed.name.replace('-', ' ').capitalize()}",
+            "",
+            f"`{listed.path.partition('?')[0]}`{who}",
+            "",
+        ]
         shown = [*THEMES, *(["phone"] if listed.name in ON_A_PHONE else [])]
         lines += [" ".join(f'<img src="{listed.name}-{one}.webp" alt="{listed.name}, {one}" width="{220 if one == "phone" else 420}">'
                            for one in shown), ""]  # fmt: skip

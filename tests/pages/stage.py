@@ -15,7 +15,14 @@ from playwright.sync_api import Browser, BrowserContext, Playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery"
-PEOPLE = {"anna": "staff", "ben": "reviewer", "dora": "doctor", "omar": "operator", "ada": "admin", "otto": "auditor"}
+PEOPLE = {
+    "anna": "staff",
+    "ben": "reviewer",
+    "dora": "doctor",
+    "omar": "operator",
+    "ada": "admin",
+    "otto": "auditor",
+}
 PATIENCE_SECONDS = 60.0
 ARGUMENTS = [
     "--no-sandbox",
@@ -63,7 +70,12 @@ class Stage:
 
     def draft(self, id_: str, by: str = "anna", **values: Any) -> None:
         """A message in a draft's state."""
-        given = {"channel": "email", "recipient": f"{id_}@example.com", "subject": "Your appointment", "content": LETTER}
+        given = {
+            "channel": "email",
+            "recipient": f"{id_}@example.com",
+            "subject": "Your appointment",
+            "content": LETTER,
+        }
         if "template" in values:
             given = {"channel": "email", "recipient": f"{id_}@example.com"}
         self.must("POST", "/api/messages", {"messageId": id_, **given, **values}, by)

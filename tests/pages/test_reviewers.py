@@ -71,7 +71,9 @@ def test_keys_do_nothing_while_one_types(open_page: OpenPage, stage: Stage) -> N
     assert stage.status("keys-3") == "pending_review"
 
 
-def test_several_are_approved_at_once_where_they_say_what_a_template_says(open_page: OpenPage, stage: Stage) -> None:
+def test_several_are_approved_at_once_where_they_say_what_a_template_says(
+    open_page: OpenPage, stage: Stage
+) -> None:
     """Free text and what was edited cannot be chosen; it has to be read."""
     for number in range(2):
         stage.submitted(f"bulk-{number}", template="appointment-reminder", variables=VALUES)

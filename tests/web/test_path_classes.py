@@ -5,7 +5,8 @@ import pytest
 from postroom.web.path_classes import PathClasses
 
 CLASSES = PathClasses(
-    ["/api/messages", "/api/messages/{message_id:str}", "/u/{token:str}", "/health", "/", "/schema"], ["twilio"]
+    ["/api/messages", "/api/messages/{message_id:str}", "/u/{token:str}", "/health", "/", "/schema"],
+    ["twilio"],
 )
 
 

@@ -33,7 +33,6 @@ from postroom.queues.errors import (
     UnsupportedCapability,
 )
 from postroom.queues.message import DeadLettered, Message
-from postroom.queues.migrating import SchemaStatus, migrate, schema_status
 from postroom.queues.options import ConsumerOptions, QueueOptions, QueuesConfig
 from postroom.queues.producer import MessageSendRequest
 from postroom.queues.queue import Queue
@@ -79,12 +78,9 @@ __all__ = [
     "QueuesConfig",
     "Redriven",
     "Retry",
-    "SchemaStatus",
     "SendResult",
     "SettleResult",
     "StorageFull",
     "UnsupportedCapability",
     "connect",
-    "migrate",
-    "schema_status",
 ]

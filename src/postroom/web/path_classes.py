@@ -16,7 +16,9 @@ class PathClasses:
 
     def __init__(self, patterns: Iterable[str], webhooks: Collection[str] = ()) -> None:
         """`webhooks` are the names of the receivers."""
-        self._known = {_beginning(pattern) for pattern in patterns} | {f"/webhooks/{name}" for name in webhooks}
+        self._known = {_beginning(pattern) for pattern in patterns} | {
+            f"/webhooks/{name}" for name in webhooks
+        }
 
     def of(self, path: str) -> str:
         """The class of a path."""

@@ -54,16 +54,22 @@ def known(package: str, folder: str = "schema") -> list[Migration]:
     )
 
 
+def version(connection: psycopg.Connection[Any], component: str) -> int:
+    """The number of the last step that was applied; 0 for none."""
+    return _version(connection, component)[0]
+
+
 def state(connection: psycopg.Connection[Any], component: str, steps: Sequence[Migration]) -> SchemaState:
     """How far the schema is; raises SchemaTooNew when it has a `post` step that is not among the known ones."""
-    version, needs = _version(connection, component)
+    last_applied, needs = _version(connection, component)
     last = steps[-1].number if steps else 0
     if needs > last:
         raise SchemaTooNew(
-            f"the database has schema {version} of {component} and can only be used by a Postroom that knows step "
+            f"the database has schema {last_applied} of {component} and can only be used by a Postroom that knows step "
             f"{needs}; this one knows up to {last}; upgrade Postroom"
         )
-    return SchemaState(version, tuple(step for step in steps if step.number > version), version > last)
+    pending = tuple(step for step in steps if step.number > last_applied)
+    return SchemaState(last_applied, pending, last_applied > last)
 
 
 def migrate(
