@@ -134,7 +134,12 @@ def list_holds(history: bool, as_json: bool) -> None:
 
 async def _cleanup(target: Any, days: float | None, *, dry_run: bool) -> str:
     async with opened() as app:
-        age = with_days(dict(app.settings.retention))[target].days if days is None else days
+        policy = with_days(dict(app.settings.retention))[target]
+        age = policy.days if days is None else days
+        if age < policy.days_min:
+            raise Failure(
+                f"{target} must be kept for {policy.days_min:g} days; --older-than must be that or more"
+            )
         now = to_datetime(app.clock.now_us()).astimezone(UTC)
         job = CleanupJob(target=target, older_than=_before(now, age), dry_run=dry_run)
         try:
