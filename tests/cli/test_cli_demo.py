@@ -16,6 +16,7 @@ import pytest
 from cli_support import PATIENCE_SECONDS, answer, postroom, until
 
 from postroom.cli.demo_messages import SCENES
+from postroom.cli.demo_people import PASSWORD, PEOPLE
 
 # Whole services are started and stopped; a busy machine takes its time.
 pytestmark = pytest.mark.timeout(180)
@@ -110,13 +111,15 @@ def test_hints_work_from_any_folder(folder: Path, tmp_path_factory: pytest.TempP
     with demo(folder) as process:
         assert process.stdout is not None
         told = ""
-        while "the log in service.log" not in told:
+        while "The pages are at" not in told:
             line = process.stdout.readline()
             assert line, told
             told += line
         hints = [line.strip() for line in told.splitlines() if line.strip().startswith("cd ")]
         elsewhere = tmp_path_factory.mktemp("elsewhere")
         assert len(hints) == 3
+        assert all(re.search(rf"{one.name} +{one.role} ", told) for one in PEOPLE)
+        assert PASSWORD in told
         assert all(shlex.quote(str(folder / "var/demo")) in hint for hint in hints)
         answers = []
         for hint in hints:

@@ -25,7 +25,8 @@ from rich.live import Live
 from rich.panel import Panel
 
 from postroom.cli.child import Asked, Child, service
-from postroom.cli.demo_messages import show_messages
+from postroom.cli.demo_messages import Stage, show_messages
+from postroom.cli.demo_people import fill_desks, make_people, show_sign_ins
 from postroom.cli.errors import Failure, not_installed
 from postroom.cli.exhibits import (
     DONE,
@@ -127,7 +128,9 @@ def demo(end: bool, port: int) -> None:
     ):
         _wait_ready(client, child)
         console.print(f"[bold]Postroom[/] is up at {url}. Eight jobs go in through its HTTP API.\n")
-        unmet = _show(console, client, folder) + show_messages(console, client)
+        stage = Stage(client)
+        make_people(stage)
+        unmet = _show(console, client, folder) + show_messages(console, client) + fill_desks(stage)
         if end:
             for problem in unmet:
                 click.echo(f"error: {problem}", err=True)
@@ -136,6 +139,7 @@ def demo(end: bool, port: int) -> None:
             console.print("\n[green]Everything went as it should.[/]")
             return
         _next_steps(console, url, folder)
+        show_sign_ins(console, url)
         with contextlib.suppress(Asked):
             child.wait()
             raise Failure(f"the service ended by itself; the end of its log:\n{child.tail(5)}")

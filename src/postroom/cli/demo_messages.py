@@ -123,8 +123,6 @@ SCENES: Final = (
 def show_messages(console: Console, client: httpx.Client) -> list[str]:
     """Play the scenes; returns what did not go as it should."""
     stage = Stage(client)
-    for name, role in ((ANNA, "staff"), (BEN, "reviewer")):
-        stage.ask("POST", "/api/users", {"name": name, "roles": [role]})
     console.print("\n[bold]Messages.[/] Anna writes, Ben reviews; each is a story of its own.\n")
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("message", "ends as", "providers", "what it shows"):
