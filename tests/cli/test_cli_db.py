@@ -24,10 +24,11 @@ async def put(app: Application) -> str:
     return (await app.producer.enqueue_job(job)).job_id
 
 
-def set_version(url: str, version: int) -> None:
+def set_version(url: str, version: int, needs: int = 0) -> None:
     with psycopg.connect(url.partition("?")[0]) as connection:
         connection.execute(
-            "UPDATE postroom_schema SET version = %s WHERE component = 'application'", (version,)
+            "UPDATE postroom_schema SET version = %s, needs = %s WHERE component = 'application'",
+            (version, needs),
         )
 
 
@@ -48,8 +49,12 @@ def test_schema_of_a_newer_postroom_is_refused(server: str) -> None:
     known = next(
         one["known"] for one in answer("db", "status")["components"] if one["component"] == "application"
     )
-    set_version(server, known + 1)
     try:
+        # A `pre` step: this Postroom works on beside newer ones.
+        set_version(server, known + 1)
+        assert "can work with" in postroom("db", "status").stdout
+        postroom("user", "list")
+        set_version(server, known + 1, known + 1)
         for command in (("db", "status"), ("db", "migrate"), ("user", "list")):
             assert "upgrade" in postroom(*command, code=1).output
     finally:

@@ -23,7 +23,7 @@ def status(as_json: bool) -> None:
     if as_json:
         print_json({
             "database": settings.database_name,
-            "components": [{**one._asdict(), "tooNew": one.too_new} for one in found],
+            "components": [_as_json(one) for one in found],
         })  # fmt: skip
     else:
         click.echo(f"database {settings.database_name}")
@@ -66,7 +66,15 @@ async def _open_file() -> list[str]:
     return sorted(before - after)
 
 
+def _as_json(one: ComponentStatus) -> dict[str, object]:
+    known = one._asdict()
+    too_new = known.pop("too_new")
+    return {**known, "tooNew": too_new}
+
+
 def _missing(one: ComponentStatus) -> str:
     if one.too_new:
-        return "made by a newer Postroom"
+        return "cannot be used: made by a newer Postroom"
+    if one.version > one.known:
+        return "nothing; a newer Postroom has applied more, which this one can work with"
     return ", ".join((*one.pre, *one.post)) or "nothing"

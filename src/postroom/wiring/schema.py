@@ -23,10 +23,8 @@ class ComponentStatus(NamedTuple):
     post: tuple[str, ...]
     """Steps that are missing and must wait until no older process runs."""
 
-    @property
-    def too_new(self) -> bool:
-        """Whether a newer Postroom has been here."""
-        return self.version > self.known
+    too_new: bool
+    """Whether a newer Postroom has applied a step that this one cannot work with."""
 
 
 def schema_status(settings: Settings) -> list[ComponentStatus]:
@@ -36,10 +34,17 @@ def schema_status(settings: Settings) -> list[ComponentStatus]:
     from postroom.kit.postgres import migrations
 
     with server_connection(settings.database_url) as connection:
-        return [
-            _status(one.component, migrations.version(connection, one.component), one.steps)
-            for one in _schemas(settings)
-        ]
+        found = []
+        for one in _schemas(settings):
+            try:
+                migrations.state(connection, one.component, one.steps)
+            except migrations.SchemaTooNew:
+                too_new = True
+            else:
+                too_new = False
+            version = migrations.version(connection, one.component)
+            found.append(_status(one.component, version, one.steps, too_new=too_new))
+        return found
 
 
 def apply_schema(settings: Settings, *, post: bool) -> list[str]:
@@ -83,12 +88,13 @@ def _of_file(settings: Settings) -> list[ComponentStatus]:
                 ).fetchone()
             )
             version = row[0] if row else 0
-    return [_status(COMPONENT, version, steps)]
+    return [_status(COMPONENT, version, steps, too_new=version > steps[-1].number)]
 
 
-def _status(component: str, version: int, steps: list[Any]) -> ComponentStatus:
+def _status(component: str, version: int, steps: list[Any], *, too_new: bool) -> ComponentStatus:
     missing = [step for step in steps if step.number > version]
     return ComponentStatus(
         component, version, max((step.number for step in steps), default=0),
         tuple(step.name for step in missing if not step.post), tuple(step.name for step in missing if step.post),
+        too_new,
     )  # fmt: skip
