@@ -158,3 +158,15 @@ async def test_small_among_many(app: Application, clock: VirtualClock) -> None:
     rest = await broker.browse("dlq", after=first[-1].key, limit=10)
     assert [one.id for one in [*first, *rest]] == ids
     assert len(await broker.browse(app.queue, limit=100)) == 40
+
+
+async def test_a_redriven_message_is_sent_at_its_first_try(app: Application, clock: VirtualClock) -> None:
+    """Its provider counts as tried only within a try: the count of tries goes on where the deliveries begin anew."""
+    (id_,) = await bury(app, clock, 1)
+    await app.redrives.begin("dlq", Action.REDRIVE, EVERYTHING, ANNA)
+    await carried(app)
+    async with app.queues.running():
+        await clock.advance(10)
+    calls = await app.store.read(lambda t: t.all("list_deliveries", message_id="dead-0"))
+    assert [(call["job_id"], call["job_attempt"]) for call in calls] == [(id_, 1), (id_, 2)]
+    assert await dead(app) == 1

@@ -8,6 +8,8 @@ only then is the message settled: who dies in between finds the record when the 
 import asyncio
 from collections.abc import Callable
 
+import msgspec
+
 from postroom.jobs.events import JobFinished, JobRejected, JobStarted
 from postroom.jobs.ledger import Ledger, NoLedger
 from postroom.jobs.models import Job
@@ -119,7 +121,7 @@ class Dispatcher:
         started_us = self._clock.now_us()
         if self._events:
             self._events.emit(_started(context, started_us, begun.due_us))
-        outcome = await self._run(job, context, span)
+        outcome = await self._run(job, msgspec.structs.replace(context, number=begun.number), span)
         decision = self._policy.decide(outcome, context.attempt)
         await self._ledger.end(context, job, begun.number, outcome, decision)
         await self._settle(message, decision, context)

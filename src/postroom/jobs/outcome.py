@@ -133,6 +133,13 @@ class JobContext(msgspec.Struct, frozen=True, kw_only=True):
     """Time as a collaborator: what waits or stamps asks it."""
     report: Callable[[float], None] = _unheard
     """Tell how far the work is, from 0 to 1; may always be called, also when nobody listens."""
+    number: int | None = None
+    """The ledger's number of this try, which goes on where a redrive begins anew with `attempt`; None: nobody counts."""
+
+    @property
+    def try_number(self) -> int:
+        """What tells this try of the job from every other."""
+        return self.number or self.attempt
 
     @property
     def last_attempt(self) -> bool:

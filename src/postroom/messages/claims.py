@@ -361,7 +361,7 @@ class Claims:
         envelope = self._envelopes.make(transaction, record, delivery_id, key)
         transaction.run(
             "insert_delivery", id=delivery_id, message_id=record.id, job_id=context.job_id,
-            job_attempt=context.attempt, generation=record.generation, provider=route.name,
+            job_attempt=context.try_number, generation=record.generation, provider=route.name,
             request_sha256=record.content_sha256 or "", idempotency_key=key, possible_duplicate=duplicate,
             now_us=now_us,
         )  # fmt: skip
@@ -419,7 +419,7 @@ def _tried(calls: Sequence[Mapping[str, Any]], context: JobContext) -> tuple[set
         if call["verdict"] in (None, Verdict.ACCEPTED, Verdict.UNKNOWN):
             continue
         failures[call["provider"]] = failures.get(call["provider"], 0) + 1
-        if call["job_id"] == context.job_id and call["job_attempt"] == context.attempt:
+        if call["job_id"] == context.job_id and call["job_attempt"] == context.try_number:
             now.add(call["provider"])
     return now, {name for name, count in failures.items() if count >= TRIES_MAX}
 
@@ -429,7 +429,7 @@ def _throttled_now(calls: Sequence[Mapping[str, Any]], context: JobContext) -> s
     return {
         call["provider"]
         for call in calls
-        if (call["job_id"], call["job_attempt"]) == (context.job_id, context.attempt)
+        if (call["job_id"], call["job_attempt"]) == (context.job_id, context.try_number)
         and call["verdict"] == Verdict.THROTTLED
     }
 
