@@ -53,8 +53,9 @@ def test_pause_to_resume(opened: Open, service: Service) -> None:
     """With a reason and an end, seen by everybody, until it is resumed."""
     page = opened(QUEUE, person="olga")
     page.locator("summary", has_text="Pause").click()
-    page.get_by_label("Reason").fill("the provider is down")
-    page.get_by_label("Ends by itself after").select_option("3600")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("the provider is down")
+    dialog.get_by_label("Ends by itself after").select_option("3600")
     page.get_by_role("button", name="Pause delivery").click()
     expect(page.get_by_text("Delivery of message-delivery is paused")).to_be_visible()
     hold = service("GET", "/api/queues/message-delivery")["hold"]

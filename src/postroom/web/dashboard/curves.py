@@ -1,14 +1,35 @@
-"""The charts of queues, from the figures of `services.watching.series`. Pure."""
+"""The charts of queues, from the figures of `services.watching.series`.
 
-from collections.abc import Sequence
+Drawing takes longer than reading, and many look at the same figures: what was drawn of the same figures for the same zone
+is kept for a while.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from postroom.web.dashboard.charts import Chart, Series
+from markupsafe import Markup
+
+from postroom.web.dashboard.charts import Chart, Series, draw
 from postroom.web.dashboard.words import compact, span
 
 WINDOWS: Final = (("15m", "15 min"), ("1h", "1 h"), ("24h", "24 h"), ("30d", "30 d"))
 MICROSECONDS: Final = 1_000_000
+KEPT_MAX: Final = 64
+"""Sets of charts that are kept; the one that was drawn first goes first."""
+_kept: dict[tuple[str, str, str, str], list[Markup]] = {}
+
+
+def drawn(curves: dict[str, Any], name: str, zone: ZoneInfo, make: Callable[[], Sequence[Chart]]) -> list[Markup]:
+    """The charts of these figures, from what is kept or drawn now; `name` tells which charts they are."""
+    key = (curves["window"], curves["at"], zone.key, name)
+    found = _kept.get(key)
+    if found is None:
+        found = [draw(chart) for chart in make()]
+        while len(_kept) >= KEPT_MAX:
+            _kept.pop(next(iter(_kept)))
+        _kept[key] = found
+    return found
 
 
 def of_queue(curves: dict[str, Any], queue: str, zone: ZoneInfo) -> list[Chart]:

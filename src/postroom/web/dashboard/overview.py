@@ -64,4 +64,4 @@ async def _drawn(request: Asked, services: WebServices, window: str) -> list[Any
     zone = preferences_of(cookies_of(cast(Scope, request.scope))).zone_info
     found = await services.watching.series(window)
     working = [name for name in await services.queues.names() if name != services.dead_letter_queue]
-    return curves.of_all(found, working, services.queue, zone)
+    return curves.drawn(found, "*", zone, lambda: curves.of_all(found, working, services.queue, zone))

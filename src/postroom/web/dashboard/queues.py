@@ -161,7 +161,8 @@ async def _standing(name: str, services: WebServices) -> dict[str, Any]:
 
 async def _drawn(name: str, window: str, request: Asked, services: WebServices) -> list[Any]:
     zone = preferences_of(cookies_of(cast(Scope, request.scope))).zone_info
-    return list(curves.of_queue(await services.watching.series(window), name, zone))
+    found = await services.watching.series(window)
+    return list(curves.drawn(found, name, zone, lambda: curves.of_queue(found, name, zone)))
 
 
 async def _hold(name: str, kind: HoldKind, request: Asked, services: WebServices) -> None:
