@@ -41,11 +41,19 @@ async def overview_live(request: Asked, services: Services) -> Stream:
     """The parts of it that change."""
     window, scope = window_of(request), cast(Scope, request.scope)
 
+    zone = preferences_of(cookies_of(scope)).zone
+
     async def queues() -> str:
-        return part(PARTS, "queues", services.clock, scope, await services.watching.standing())
+        found = await services.watching.standing()
+        return pushing.shared(
+            f"queues {zone}", (found["atUs"],), lambda: part(PARTS, "queues", services.clock, scope, found)
+        )
 
     async def charts() -> str:
-        return part(PARTS, "curves", services.clock, scope, await _drawn(request, services, window))
+        drawn = await _drawn(request, services, window)
+        return pushing.shared(
+            f"curves {zone} {window}", tuple(drawn), lambda: part(PARTS, "curves", services.clock, scope, drawn)
+        )
 
     return pushing.stream(
         services.clock, [pushing.Part("queues", 1.0, queues), pushing.Part("curves", CURVES_SECONDS, charts)]

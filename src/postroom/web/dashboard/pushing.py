@@ -32,6 +32,17 @@ class _Open:
     count = 0
 
 
+_rendered: dict[str, tuple[tuple[object, ...], str]] = {}
+
+
+def shared(name: str, key: tuple[object, ...], render: Callable[[], str]) -> str:
+    """What a part is rendered to, once for all who look at the same figures in the same zone; `key` tells those."""
+    known = _rendered.get(name)
+    if known is None or known[0] != key:
+        known = _rendered[name] = (key, render())
+    return known[1]
+
+
 def stream(clock: Clock, parts: Sequence[Part]) -> Stream:
     """What pushes these parts; raises Refusal when there are too many streams."""
     if _Open.count >= STREAMS_MAX:
