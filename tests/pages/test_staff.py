@@ -101,3 +101,17 @@ def test_draft_is_edited_called_off_and_stays_on_record(open_page: OpenPage, sta
 
     expect(page.locator("aside .chip")).to_have_text("cancelled")
     assert stage.status("story-edit") == "cancelled"
+
+
+def test_what_became_of_a_doubtful_message_is_said_by_who_knows(open_page: OpenPage, stage: Stage) -> None:
+    """The server's answer was lost; Ben has asked, and puts it on record without sending anything."""
+    stage.submitted("story-doubt", recipient="lost@example.com", policy="at_most_once")
+    stage.must("POST", "/api/messages/story-doubt/approve", {}, "ben")
+    stage.wait("story-doubt", "uncertain")
+    page = open_page("/app/messages/story-doubt", "ben")
+    page.locator("summary", has_text="Say what became of it").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("arrived", exact=True).click()
+    dialog.get_by_role("button", name="Put it on record").click()
+
+    expect(page.locator("aside .chip")).to_have_text("delivered")

@@ -10,6 +10,7 @@ from postroom.accounts import Permission
 from postroom.kit.clock import to_datetime
 from postroom.messages import MessageInvalid, MessageRecord, Person, VersionMoved
 from postroom.messages.states import MOVES
+from postroom.messages.workflow import NOTE_CHARS_MAX
 from postroom.web.api.message_reading import find_message, find_timeline
 from postroom.web.api.message_views import message_view
 from postroom.web.auth import Identity, needs
@@ -20,7 +21,7 @@ from postroom.web.dashboard.showing import differences, html_letter
 from postroom.web.dashboard.staff.drafting import LABELS, errors_of, read_changes, read_plan, values_of
 from postroom.web.dependencies import Asked, Services
 from postroom.web.people import person_of
-from postroom.web.problems import NOT_FOUND, Refusal
+from postroom.web.problems import NOT_FOUND, REQUEST_INVALID, FieldProblem, Refusal
 from postroom.web.services import WebServices
 
 PATH: Final = "/app/messages/{message_id:str}"
@@ -30,7 +31,7 @@ INVALID: Final = 422
 MOVED: Final = 412
 DONE: Final = {
     "submit": "Sent to the reviewers.", "send": "It is on its way.", "cancel": "Called off.",
-    "resend": "It is sent once more.",
+    "resend": "It is sent once more.", "resolve": "What became of it is on record.",
 }  # fmt: skip
 
 
@@ -115,7 +116,9 @@ HANDLERS: Final = (message_page, message_opened, message_html, edit_page, edit, 
 
 
 async def _act(services: WebServices, person: Person, message_id: str, act: str, form: Form) -> None:
-    version, desk = form.whole("version"), services.desk
+    version, desk, note = form.whole("version"), services.desk, form.text("note")
+    if note is not None and len(note) > NOTE_CHARS_MAX:
+        raise Refusal(REQUEST_INVALID, errors=[FieldProblem("note", f"must have at most {NOTE_CHARS_MAX:,} characters")])
     match act:
         case "submit":
             await desk.submit(person, message_id, version)
@@ -125,6 +128,8 @@ async def _act(services: WebServices, person: Person, message_id: str, act: str,
             await desk.cancel(person, message_id, version)
         case "resend":
             await desk.resend(person, message_id, version)
+        case "resolve":
+            await desk.resolve(person, message_id, form.checked("arrived"), version, note)
 
 
 async def _page(
@@ -155,6 +160,7 @@ def acts_of(identity: Identity, record: MessageRecord) -> set[str]:
         "schedule": (own and Permission.DRAFT in may) or directly,
         "cancel": (own and Permission.DRAFT in may) or directly,
         "resend": directly or (own and record.approved_sha256 is not None),
+        "resolve": directly,
         "approve": Permission.REVIEW in may and not own,
         "reject": Permission.REVIEW in may,
     }
