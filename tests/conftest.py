@@ -17,7 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 settings.register_profile("long", max_examples=2000, stateful_step_count=60, deadline=None, print_blob=True)
 
 
-WIDE = frozenset({"test_web_auth", "test_web_openapi", "test_web_pages", "test_web_problems", "test_web_server"})
+WIDE = frozenset(
+    {"test_web_auth", "test_web_openapi", "test_web_pages", "test_web_problems", "test_web_server"}
+)
 """Modules with many cases of which few are about the database: on PostgreSQL with `--postgresql=all`."""
 
 
