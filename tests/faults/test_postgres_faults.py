@@ -19,7 +19,7 @@ from support import postgres
 from support.checker import Verdict, check
 from support.children import Child, Children
 from support.database import left_in_postgres
-from support.ledger import Ledger, read, written
+from support.ledger import read, written
 from support.network import between
 from support.patience import until
 
@@ -274,21 +274,20 @@ async def test_the_fault_is_over_and_so_is_the_damage(
     server: postgres.Server, ledgers: Path, children: Children, chance: Random
 ) -> None:
     """Backends are terminated while a fleet works; afterwards it works as before."""
-    ledger = Ledger(ledgers, "parent")
-    assert ledger.process
     async with working(server.url(), ledgers, children, chance) as fleet:
         before = await _pace(fleet)
         for _ in range(10):
             await _terminate_backends(server.url(), chance, 0.5)
-        await fleet.goes_on()
+        # Longer than the longest pause after which a worker asks again.
+        await fleet.goes_on(2_000_000)
         after = await _pace(fleet)
         await fleet.end()
 
     # Others load this machine as they like; the benchmark has the exact figure.
-    assert after > before / 3
+    assert after > before / 4
 
 
 async def _pace(fleet: Fleet) -> float:
     begun = asyncio.get_running_loop().time()
-    await fleet.goes_on(300_000)
-    return 300_000 / (asyncio.get_running_loop().time() - begun)
+    await fleet.goes_on(2_000_000)
+    return 2_000_000 / (asyncio.get_running_loop().time() - begun)

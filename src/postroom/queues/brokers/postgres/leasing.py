@@ -56,7 +56,6 @@ class _Found(NamedTuple):
     first_due_us: int | None
     suspect: bool
     acked: Sequence[int]
-    durability: str | None
 
 
 def take(catalogue: Catalogue, reading: Reading, wanted: Wanted, handled: Handled = NOTHING) -> Script[Taken]:

@@ -54,12 +54,10 @@ SELECT 0 AS place, NULL::bigint AS seq, NULL AS id, NULL::bytea AS body, NULL AS
        NULL::bigint AS sent_us, NULL::integer AS attempts, NULL::bytea AS meta, NULL::boolean AS lapsed,
        NULL::bigint AS enqueued_us, NULL::bigint AS due_us,
        queue.known, queue.paused, queue.clock_us, tally.ready, tally.first_due_us, tally.suspect IS NOT NULL AS suspect,
-       ARRAY(SELECT seq FROM acked) AS acked,
-       -- A lease alone promises nothing to anyone, so its commit need not wait for the disk.
-       CASE WHEN cardinality($16::bigint[]) = 0 THEN set_config('synchronous_commit', 'off', true) END AS durability
+       ARRAY(SELECT seq FROM acked) AS acked
 FROM tally LEFT JOIN queue ON true
 UNION ALL
 SELECT chosen.place, taken.seq, id, body, content_type, priority, sent_us, attempts, meta, chosen.lapsed, enqueued_us,
-       due_us, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+       due_us, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM taken JOIN chosen ON chosen.seq = taken.seq
 ORDER BY place
