@@ -64,7 +64,7 @@ def take(catalogue: Catalogue, reading: Reading, wanted: Wanted, handled: Handle
     while True:
         queue = yield from catalogue.queue(wanted.queue)
         bounds = reading.begin(queue.id)
-        token = random.getrandbits(62) + 1
+        token, begun = random.getrandbits(62) + 1, time.monotonic()
         found, rows = yield from _ask(catalogue, reading, queue, wanted, handled, bounds, token)
         if acked is None:
             acked, handled = frozenset(found.acked), NOTHING
@@ -82,6 +82,9 @@ def take(catalogue: Catalogue, reading: Reading, wanted: Wanted, handled: Handle
             return Taken(Lease((), found.ready, first, due, 0, found.suspect), {}, acked)
         reading.returned(queue.id)
     lease, expired = yield from _made(catalogue, queue, found, rows, token)
+    if not rows:
+        # To find out what comes next all that is due was passed over once more.
+        reading.looked(queue.id, time.monotonic() - begun)
     return Taken(lease, expired, acked)
 
 
