@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import sqlite3
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -169,3 +170,51 @@ async def test_full_disk_is_told_and_loses_nothing(place: Path, small_disk: Path
     assert len([path for path in small_disk.iterdir() if path.name[0] != "."]) == (
         1 if kind == "export" else 2
     )
+
+
+@pytest.mark.parametrize("phase", ["writing", "deleting"])
+async def test_killed_in_each_phase_of_a_cleanup(place: Path, children: Children, phase: str) -> None:
+    """While an archive grows, and while its rows are being deleted: never by chance, always in the middle."""
+    older = (datetime.now(UTC) - timedelta(days=2200)).isoformat()
+    await filled(place, {"type": "cleanup", "target": "audit_logs", "olderThan": older})
+    child = await children.start("service", place=place, port=1)
+    await child.hear("ready")
+    looking = sqlite3.connect(place / "postroom.db", isolation_level=None)
+    wanted = (
+        "state = 'writing'" if phase == "writing" else "state = 'verified' AND deleted BETWEEN 1 AND rows - 1"
+    )
+    try:
+        while not looking.execute(f"SELECT 1 FROM archives WHERE {wanted}").fetchone():
+            await asyncio.sleep(0)
+    finally:
+        await child.kill()
+    (state, rows, deleted) = looking.execute("SELECT state, rows, deleted FROM archives").fetchone()
+    looking.close()
+    # It may have come a step further before the signal did.
+    assert state in (("writing", "verified") if phase == "writing" else ("verified",)), (rows, deleted)
+
+    child = await children.start("service", place=place, port=1)
+    while not await finished(place, "cleanup"):
+        await asyncio.sleep(0.1)
+    child.terminate()
+    await child.ended()
+
+    await assert_swept(place)
+
+
+async def assert_swept(place: Path, **settings: str) -> None:
+    """Every old entry is in exactly one archive, whole, and the chain verifies without them."""
+    async with open_application(settings_in(place, **settings), consume=False) as app:
+        trail = app.store.chain
+        assert isinstance(trail, Chain)
+        found = await app.store.read(lambda transaction: verify(transaction, trail))
+        rows = await app.store.read(lambda t: t.all("list_archives", target="audit_logs"))
+        for row in rows:
+            await app.archives.verify(row["name"])
+        left = await in_tables(app)
+    assert found.whole, found.broken
+    assert {row["state"] for row in rows} == {"done"}
+    kept = archived(place)
+    assert set(range(1, ROWS + 1)) == set(kept)
+    assert set(kept.values()) == {1}
+    assert not left & set(kept)
