@@ -107,8 +107,9 @@ def _filled(service: Service) -> Service:
     return service
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Of a module, not of the whole run: while it is open a loop runs in this thread, which asynchronous tests need."""
     found = next((path for one in BROWSERS if (path := shutil.which(one))), None)
     if found is None:
         pytest.skip("no Chromium here: apt-get install chromium")

@@ -17,8 +17,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Of a module, not of the whole run: while it is open a loop runs in this thread, which asynchronous tests need."""
     with sync_playwright() as playwright:
         chromium = launch(playwright)
         yield chromium
