@@ -31,6 +31,7 @@ QUICK: Final = {
     "exports": ["--rounds", "1", "--rows", "20000", "--many", "50000"],
     "retention": ["--trail", "20000", "--messages", "2000"],
     "pages": ["--rounds", "1", "--messages", "20000", "--dead", "500", "--requests", "5", "--drained", "500"],
+    "cloudflare": ["--rounds", "1", "--messages", "2000"],
     "peers": ["--rounds", "1", "--seconds", "0.3", "--probes", "10"],
 }
 """The benchmarks in their order, and sizes that only show whether they work."""
