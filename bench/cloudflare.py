@@ -1,8 +1,9 @@
 """Cloudflare's API: batch push of 100, pull of 100 and ack over HTTP, against the same on the queue without HTTP.
 
 One `postroom serve` on SQLite, clients in this process on keep-alive connections; every message is pushed, pulled and
-acknowledged, each step durable when it is answered. The yardstick does the same through `postroom.queues` in this process, on
-a file of its own: the ratio is what HTTP, JSON and Base64 leave of it. Cloudflare lets 5,000 messages a second through a queue.
+acknowledged, each step durable when it is answered. The yardstick does the same through `postroom.queues` in this
+process, on a file of its own: the ratio is what HTTP, JSON and Base64 leave of it. Cloudflare lets 5,000 messages a
+second through a queue.
 """
 
 import asyncio

@@ -53,6 +53,18 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     redrive: bool
     delay_seconds_max: int | None
     """The longest delay of a message; None for no bound."""
+    priority_as_delay: bool = False
+    """Without an order by priority: priorities are taken all the same, and a low one waits."""
+    counts: bool = True
+    """Ready, delayed and in flight are told apart; every message can be looked at, and expiries are announced."""
+    suspects: bool = True
+    """A delivery that lapsed is told from a retry, so that what kills its handlers is delivered alone."""
+    free_release: bool = True
+    """What is given back at a stop keeps its place and has spent no attempt."""
+    fractions: bool = True
+    """Delays may be fractions of a second; else they are rounded up."""
+    whole_bodies: bool = True
+    """The limits are for the body alone; else what goes with it counts too."""
 
 
 class Outgoing(msgspec.Struct, frozen=True, gc=False):

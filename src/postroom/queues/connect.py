@@ -29,6 +29,7 @@ from postroom.queues.queue import Queue
 from postroom.queues.sent import SentTally
 
 BROKERS: Final = {
+    "cloudflare": "postroom.queues.brokers.cloudflare",
     "memory": "postroom.queues.brokers.memory",
     "postgresql": "postroom.queues.brokers.postgres",
     "sqlite": "postroom.queues.brokers.sqlite",
@@ -58,7 +59,7 @@ def connect(
     """Queues behind a URL; use them inside `async with connect(...) as queues`.
 
     `url`: `memory://`, `memory://NAME`, `sqlite:///relative.db`, `sqlite:////absolute.db` or
-    `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`.
+    `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, `cloudflare://TOKEN@ACCOUNT_ID`.
     `config`: a wrangler.jsonc, .json or .toml (its `env.<environment>` section if one is named), or a
     QueuesConfig. Without one, a queue comes into being when it is first used; with one, only the queues it
     names (and those made with `create`) exist. `create_queues` overrides that.

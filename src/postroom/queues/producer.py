@@ -58,7 +58,7 @@ class Preparation:
         level = PRIORITIES.get(priority)
         if level is None:
             raise ConfigurationError.out_of_range("priority", priority, "high, normal, low")
-        if priority != "normal" and not self._capabilities.priority:
+        if priority != "normal" and not (self._capabilities.priority or self._capabilities.priority_as_delay):
             raise UnsupportedCapability(
                 "this broker has no priorities; send with a delay instead", key="priority"
             )

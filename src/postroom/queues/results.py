@@ -126,8 +126,9 @@ def parse_lease_id(lease_id: str) -> Leased:
     """What `make_lease_id` wrote, without the message's contents; raises ConfigurationError for anything else."""
     try:
         text = base64.urlsafe_b64decode(lease_id + "=" * (-len(lease_id) % 4)).decode()
-        key, token, attempts, message_id = text.split(".")
-        return Leased(int(key), int(token), message_id, b"", "bytes", 1, 0, int(attempts), None)
+        # A broker's key may be a text, also one with dots.
+        key, token, attempts, message_id = text.rsplit(".", 3)
+        return Leased(int(key) if key.isdigit() else key, int(token), message_id, b"", "bytes", 1, 0, int(attempts), None)
     except (ValueError, TypeError):
         raise ConfigurationError(
             "not a lease id; pass the lease_id of a pulled message as it is", key="lease_id"

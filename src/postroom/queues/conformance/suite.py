@@ -16,6 +16,7 @@ from postroom.queues.conformance.dead_letters import DeadLetters
 from postroom.queues.conformance.deduplication import Deduplication
 from postroom.queues.conformance.delays import Delays
 from postroom.queues.conformance.leases import Leases
+from postroom.queues.conformance.needs import NEEDS
 from postroom.queues.conformance.priorities import Priorities
 from postroom.queues.conformance.pulling import Pulling
 from postroom.queues.conformance.reasons import Reasons
@@ -56,6 +57,13 @@ class Conformance:
     def url(self, folder: Path) -> str:
         """The case's store."""
         return self.make_url(folder)
+
+    @pytest.fixture(autouse=True)
+    def needed(self, request: pytest.FixtureRequest, url: str, clock: VirtualClock) -> None:
+        """Skips a case that needs a capability which the broker lacks."""
+        need = NEEDS.get(request.node.originalname)
+        if need is not None and not getattr(door.connect(url, clock=clock).capabilities, need):
+            pytest.skip(f"the broker lacks: {need}")
 
     @pytest.fixture
     def clock(self) -> VirtualClock:

@@ -1,0 +1,1 @@
+DELETE FROM postroom_cloudflare_outbox WHERE seq = ?
