@@ -73,6 +73,7 @@ def test_example_prints_what_it_promises(name: str, expected: str, tmp_path: Pat
 def test_every_example_is_tested() -> None:
     """A new example needs a row above."""
     assert {path.name for path in (ROOT / "examples").glob("*.py")} == {
+        "any_broker.py",
         "first.py",
         "own_job.py",
         "transaction.py",

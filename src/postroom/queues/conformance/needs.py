@@ -30,6 +30,9 @@ NEEDS: Final = {
     "test_info_tells_ended_leases_from_delays": "counts",
     "test_counts_agree": "counts",
     "test_many_are_moved_page_by_page": "counts",
+    # When it comes due what another connection has delayed: who cannot ask for that asks again and again, in real time.
+    "test_consumer_learns_of_a_delay_set_by_another": "counts",
+    "test_consumer_goes_on_where_the_last_one_stopped": "counts",
     # A lapse that is told from a retry.
     "test_suspect_is_leased_alone": "suspects",
     "test_suspect_is_kept_from_a_busy_process": "suspects",
