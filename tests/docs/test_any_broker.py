@@ -1,4 +1,4 @@
-"""The same example on every broker, and the page that tells how they differ."""
+"""The same example on every broker."""
 
 import asyncio
 import sys
@@ -8,9 +8,6 @@ from pathlib import Path
 import pytest
 
 from postroom.cloudflare import ACCOUNT_ID_DEFAULT as ACCOUNT
-from postroom.queues.broker import Capabilities
-from postroom.queues.conformance.needs import NEEDS
-from postroom.queues.conformance.table import WORDS, page
 from postroom.settings import load
 from postroom.web.app import create_app
 from postroom.web.server import serving
@@ -57,14 +54,3 @@ async def test_example_on_postgresql(postgres_database: str, tmp_path: Path) -> 
 async def test_example_on_cloudflare(base: str, tmp_path: Path) -> None:
     """Against our own server."""
     assert await prints(f"cloudflare://any@{ACCOUNT}?base_url={base}&poll=0.1", tmp_path) == PRINTED
-
-
-def test_page_of_brokers_is_up_to_date() -> None:
-    """`python -m postroom.queues.conformance.table > docs/reference/brokers.md` renews it."""
-    assert (ROOT / "docs" / "reference" / "brokers.md").read_text() == page()
-
-
-def test_every_capability_has_words() -> None:
-    """And the suite asks for none that is not one."""
-    assert set(WORDS) == set(Capabilities.__struct_fields__)
-    assert set(NEEDS.values()) <= set(WORDS)

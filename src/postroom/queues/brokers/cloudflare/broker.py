@@ -76,6 +76,10 @@ CAPABILITIES: Final = Capabilities(
     whole_bodies=False,
     delay_seconds_max=DELAY_SECONDS_MAX,
 )
+WITH_DATABASE: Final = structs.replace(
+    CAPABILITIES, deduplication=True, transactional_send=True, delay_seconds_max=None
+)
+"""Where an SQLite file keeps what the service cannot."""
 LOW_DELAY_US: Final = 5 * MICROSECOND
 """What a low message waits that has no delay of its own."""
 FILL_MS: Final = BATCH_TIMEOUT_SECONDS_MAX * 1000
@@ -120,9 +124,7 @@ class CloudflareBroker:
         self.capabilities = CAPABILITIES
         if options.database is not None:
             self._outbox = Outbox(options.database, options.account_id, context.clock, self._release)
-            self.capabilities = structs.replace(
-                CAPABILITIES, deduplication=True, transactional_send=True, delay_seconds_max=None
-            )
+            self.capabilities = WITH_DATABASE
 
     async def open(self) -> None:
         """Make the pool of connections, and open the file."""
