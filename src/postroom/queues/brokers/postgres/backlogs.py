@@ -14,7 +14,9 @@ COUNTED_SECONDS = 1.0
 COST_FACTOR = 50.0
 """... and for so many times the time it took, so that counting never costs more than 2 % of a connection."""
 CHEAP_SECONDS = 0.05
-"""A count that takes less is made whenever somebody asks for it."""
+"""A count that takes less is made whenever somebody asks for it ..."""
+CHEAP_MESSAGES = 10_000
+"""... and so is one of fewer messages: if that took long, the server or this process was held up by something else."""
 
 NOTHING = Backlog(0, 0, None)
 
@@ -61,7 +63,8 @@ class Backlogs:
         backlog = await count()
         now = time.monotonic()
         took = now - begun
-        dear_until = now + COST_FACTOR * took if took >= CHEAP_SECONDS else 0.0
+        dear = took >= CHEAP_SECONDS and backlog.messages >= CHEAP_MESSAGES
+        dear_until = now + COST_FACTOR * took if dear else 0.0
         self._known[queue] = _Known(backlog, now, dear_until)
         return backlog
 
